@@ -1,0 +1,177 @@
+#include "quota/book.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace weir::quota {
+namespace {
+
+// Open calls end when their callers say so: an in-flight limit has no time of its own.
+constexpr Micros kAskInFlightAgain = std::chrono::seconds(1);
+
+CalendarUnit unit_of(WindowKind kind) {
+  switch (kind) {
+    case WindowKind::week: return CalendarUnit::week;
+    case WindowKind::month: return CalendarUnit::month;
+    default: return CalendarUnit::day;
+  }
+}
+
+// What a call takes at the least. Nobody calls a model with no tokens: a caller that did not estimate them still finds no
+// room where none is left.
+std::int64_t least_use(Metric metric, const Amounts& want) {
+  const std::int64_t wanted = want.of(metric);
+  const bool tokens =
+      metric == Metric::input_tokens || metric == Metric::output_tokens || metric == Metric::total_tokens;
+  return tokens && wanted == 0 ? 1 : wanted;
+}
+
+}  // namespace
+
+LimitId Book::add(LimitSpec spec, Micros guard) {
+  Limit limit{.spec = std::move(spec), .guard = guard, .window = InFlight{}, .exhausted_wall = {}, .exhausted_steady = {}};
+  if (limit.spec.window.kind == WindowKind::sliding) {
+    limit.window = SlidingWindow(limit.spec.window.length);
+  } else if (limit.spec.window.kind != WindowKind::in_flight) {
+    const auto zone = Zone::find(limit.spec.time_zone);
+    if (!zone) throw std::invalid_argument("unknown time zone " + limit.spec.time_zone);
+    limit.window = CalendarWindow(*zone, unit_of(limit.spec.window.kind));
+  }
+  limits_.push_back(std::move(limit));
+  return static_cast<LimitId>(limits_.size() - 1);
+}
+
+std::int64_t Book::used_now(Limit& limit, const Now& now) {
+  if (auto* sliding = std::get_if<SlidingWindow>(&limit.window)) {
+    sliding->advance(now.steady);
+    return sliding->used();
+  }
+  if (auto* calendar = std::get_if<CalendarWindow>(&limit.window)) {
+    calendar->advance(now.wall);
+    // Just after midnight upstream may still count into the day before.
+    return calendar->used(now.wall - limit.guard, now.wall);
+  }
+  return 0;
+}
+
+bool Book::is_exhausted(Limit& limit, const Now& now) {
+  if (limit.exhausted_wall && now.wall >= *limit.exhausted_wall) limit.exhausted_wall.reset();
+  if (limit.exhausted_steady && now.steady >= *limit.exhausted_steady) limit.exhausted_steady.reset();
+  return limit.exhausted_wall || limit.exhausted_steady;
+}
+
+SteadyTime Book::earliest(Limit& limit, std::int64_t wanted, const Now& now) {
+  SteadyTime at = now.steady;
+  if (auto* sliding = std::get_if<SlidingWindow>(&limit.window)) {
+    const std::int64_t must_leave = sliding->used() + limit.held + wanted - limit.spec.amount;
+    if (must_leave > 0) {
+      // What is held ages from its settlement, which is now at the earliest.
+      at = sliding->freed(must_leave).value_or(now.steady + limit.guard + sliding->length());
+    }
+  } else if (auto* calendar = std::get_if<CalendarWindow>(&limit.window)) {
+    if (used_now(limit, now) + limit.held + wanted > limit.spec.amount) {
+      const bool only_before = calendar->used() + limit.held + wanted <= limit.spec.amount;
+      at = now.steady_at((only_before ? calendar->current().begin : calendar->current().end) + limit.guard);
+    }
+  } else if (limit.held + wanted > limit.spec.amount) {
+    at = now.steady + kAskInFlightAgain;
+  }
+  if (limit.exhausted_wall) at = std::max(at, now.steady_at(*limit.exhausted_wall));
+  if (limit.exhausted_steady) at = std::max(at, *limit.exhausted_steady);
+  return at;
+}
+
+bool Book::try_admit(std::span<const LimitId> limits, const Amounts& want, const Now& now,
+                     std::vector<Violation>& violations) {
+  violations.clear();
+  for (const LimitId id : limits) {
+    Limit& limit = limits_[id];
+    if (!limit.spec.enforce) continue;
+    const std::int64_t wanted = least_use(limit.spec.metric, want);
+    if (wanted == 0) continue;  // takes nothing here: a limit on images does not concern a call for text
+    const std::int64_t used = used_now(limit, now);
+    const bool exhausted = is_exhausted(limit, now);
+    if (!exhausted && used + limit.held + wanted <= limit.spec.amount) continue;
+    violations.push_back({.limit = id,
+                          .requested = wanted,
+                          .used = used,
+                          .held = limit.held,
+                          .never_fits = wanted > limit.spec.amount,
+                          .exhausted = exhausted,
+                          .retry_at = earliest(limit, wanted, now)});
+  }
+  if (!violations.empty()) return false;
+  hold(limits, want);
+  return true;
+}
+
+void Book::hold(std::span<const LimitId> limits, const Amounts& held) {
+  for (const LimitId id : limits) limits_[id].held += held.of(limits_[id].spec.metric);
+}
+
+void Book::release(std::span<const LimitId> limits, const Amounts& held) {
+  for (const LimitId id : limits) limits_[id].held -= held.of(limits_[id].spec.metric);
+}
+
+void Book::settle(std::span<const LimitId> limits, const Amounts& held, const Amounts& actual, const Span& span,
+                  const Now& now) {
+  release(limits, held);
+  charge(limits, actual, span, now);
+}
+
+void Book::charge(std::span<const LimitId> limits, const Amounts& actual, const Span& span, const Now& now) {
+  for (const LimitId id : limits) add_charge(limits_[id], actual.of(limits_[id].spec.metric), span, now);
+}
+
+void Book::add_charge(Limit& limit, std::int64_t amount, const Span& span, const Now& now) {
+  if (amount == 0) return;
+  if (auto* sliding = std::get_if<SlidingWindow>(&limit.window)) {
+    sliding->advance(now.steady);
+    sliding->add(span.latest, amount);
+  } else if (auto* calendar = std::get_if<CalendarWindow>(&limit.window)) {
+    calendar->advance(now.wall);
+    calendar->add(span.wall(span.admitted) - limit.guard, span.wall(span.latest) + limit.guard, amount);
+  }
+}
+
+void Book::exhaust(LimitId id, WallTime until, const Now& now) {
+  Limit& limit = limits_[id];
+  if (std::holds_alternative<CalendarWindow>(limit.window)) {
+    limit.exhausted_wall = until;
+  } else {
+    limit.exhausted_steady = now.steady_at(until);
+  }
+}
+
+void Book::reopen(LimitId id) {
+  limits_[id].exhausted_wall.reset();
+  limits_[id].exhausted_steady.reset();
+}
+
+void Book::restore(LimitId id, WallTime within, std::int64_t amount, const Now& now) {
+  if (auto* calendar = std::get_if<CalendarWindow>(&limits_[id].window)) {
+    calendar->advance(now.wall);
+    calendar->add(within, within, amount);
+  }
+}
+
+LimitView Book::view(LimitId id, const Now& now) {
+  Limit& limit = limits_[id];
+  LimitView view{.amount = limit.spec.amount, .held = limit.held, .resets_at = {}, .exhausted_until = {}};
+  used_now(limit, now);
+  if (const auto* sliding = std::get_if<SlidingWindow>(&limit.window)) {
+    view.used = sliding->used();
+    if (const auto at = sliding->next_leave()) view.resets_at = now.wall_at(*at);
+  } else if (const auto* calendar = std::get_if<CalendarWindow>(&limit.window)) {
+    view.used = calendar->used();
+    view.resets_at = calendar->current().end;
+  }
+  view.remaining = std::max<std::int64_t>(0, limit.spec.amount - view.used - view.held);
+  if (is_exhausted(limit, now)) {
+    view.remaining = 0;
+    view.exhausted_until = limit.exhausted_wall ? *limit.exhausted_wall : now.wall_at(*limit.exhausted_steady);
+  }
+  return view;
+}
+
+}  // namespace weir::quota

@@ -1,0 +1,50 @@
+#include "quota/calendar_window.hpp"
+
+#include <algorithm>
+
+namespace weir::quota {
+
+void CalendarWindow::advance(WallTime now) {
+  if (!current().contains(now)) current_ = find_or_open(now);
+}
+
+std::size_t CalendarWindow::find_or_open(WallTime at) {
+  for (std::size_t i = 0; i < windows_.size(); ++i) {
+    if (windows_[i].interval.contains(at)) return i;
+  }
+  // Gives up the window farthest from `at`, but never the current one.
+  const auto distance = [at](const Counted& w) {
+    if (w.interval.begin == w.interval.end) return Micros::max();  // never opened
+    return w.interval.end <= at ? at - w.interval.end : w.interval.begin - at;
+  };
+  std::size_t victim = current_ == 0 ? 1 : 0;
+  for (std::size_t i = 0; i < windows_.size(); ++i) {
+    if (i != current_ && distance(windows_[i]) > distance(windows_[victim])) victim = i;
+  }
+  windows_[victim] = {zone_.interval(unit_, at), 0};
+  return victim;
+}
+
+void CalendarWindow::add(WallTime from, WallTime to, std::int64_t amount) {
+  // Windows before the last one can no longer be asked about: a very late settlement needs not be spread over them.
+  const WallTime oldest = current().begin - Micros(1);
+  WallTime at = std::max(from, oldest);
+  while (at <= to) {
+    Counted& window = windows_[find_or_open(at)];
+    window.used += amount;
+    at = window.interval.end;
+  }
+}
+
+std::int64_t CalendarWindow::used(WallTime from, WallTime to) {
+  if (current().contains(from) && current().contains(to)) return used();  // nearly always
+  std::int64_t most = 0;
+  for (WallTime at = from; at <= to;) {
+    const Counted& window = windows_[find_or_open(at)];
+    most = std::max(most, window.used);
+    at = window.interval.end;
+  }
+  return most;
+}
+
+}  // namespace weir::quota
