@@ -5,9 +5,8 @@
 namespace weir {
 namespace {
 
-constexpr std::array<std::string_view, 7> kMetricNames = {"requests",     "input_tokens", "output_tokens",
-                                                          "total_tokens", "images",       "cost_usd",
-                                                          "in_flight"};
+constexpr std::array<std::string_view, 7> kMetricNames = {
+    "requests", "input_tokens", "output_tokens", "total_tokens", "images", "cost_usd", "in_flight"};
 
 }  // namespace
 
@@ -24,13 +23,20 @@ std::optional<Metric> parse_metric(std::string_view text) {
 
 std::int64_t Amounts::of(Metric metric) const {
   switch (metric) {
-    case Metric::requests: return requests;
-    case Metric::input_tokens: return input_tokens;
-    case Metric::output_tokens: return output_tokens;
-    case Metric::total_tokens: return input_tokens + output_tokens;
-    case Metric::images: return images;
-    case Metric::cost_usd: return cost;
-    case Metric::in_flight: return 1;
+    case Metric::requests:
+      return requests;
+    case Metric::input_tokens:
+      return input_tokens;
+    case Metric::output_tokens:
+      return output_tokens;
+    case Metric::total_tokens:
+      return input_tokens + output_tokens;
+    case Metric::images:
+      return images;
+    case Metric::cost_usd:
+      return cost;
+    case Metric::in_flight:
+      return 1;
   }
   return 0;
 }

@@ -7,7 +7,15 @@
 
 namespace weir {
 
-enum class Metric : std::uint8_t { requests, input_tokens, output_tokens, total_tokens, images, cost_usd, in_flight };
+enum class Metric : std::uint8_t {
+  requests,
+  input_tokens,
+  output_tokens,
+  total_tokens,
+  images,
+  cost_usd,
+  in_flight
+};
 
 std::string_view to_string(Metric metric);
 std::optional<Metric> parse_metric(std::string_view text);
@@ -15,8 +23,8 @@ std::optional<Metric> parse_metric(std::string_view text);
 // Money: billionths of a US dollar, so that a single token's price (0.075 $ a million = 75) is still whole.
 using NanoUsd = std::int64_t;
 
-// An upstream's own account of a call, normalised: total = input + tool_use + output + thoughts; cached_input is a part
-// of input. All >= 0.
+// An upstream's own account of a call, normalised: total = input + tool_use + output + thoughts; cached_input
+// is a part of input. All >= 0.
 struct Usage {
   std::int64_t input_tokens = 0;
   std::int64_t cached_input_tokens = 0;

@@ -11,14 +11,17 @@ constexpr Micros kAskInFlightAgain = std::chrono::seconds(1);
 
 CalendarUnit unit_of(WindowKind kind) {
   switch (kind) {
-    case WindowKind::week: return CalendarUnit::week;
-    case WindowKind::month: return CalendarUnit::month;
-    default: return CalendarUnit::day;
+    case WindowKind::week:
+      return CalendarUnit::week;
+    case WindowKind::month:
+      return CalendarUnit::month;
+    default:
+      return CalendarUnit::day;
   }
 }
 
-// What a call takes at the least. Nobody calls a model with no tokens: a caller that did not estimate them still finds no
-// room where none is left.
+// What a call takes at the least. Nobody calls a model with no tokens: a caller that did not estimate them
+// still finds no room where none is left.
 std::int64_t least_use(Metric metric, const Amounts& want) {
   const std::int64_t wanted = want.of(metric);
   const bool tokens =
@@ -29,7 +32,11 @@ std::int64_t least_use(Metric metric, const Amounts& want) {
 }  // namespace
 
 LimitId Book::add(LimitSpec spec, Micros guard) {
-  Limit limit{.spec = std::move(spec), .guard = guard, .window = InFlight{}, .exhausted_wall = {}, .exhausted_steady = {}};
+  Limit limit{.spec = std::move(spec),
+              .guard = guard,
+              .window = InFlight{},
+              .exhausted_wall = {},
+              .exhausted_steady = {}};
   if (limit.spec.window.kind == WindowKind::sliding) {
     limit.window = SlidingWindow(limit.spec.window.length);
   } else if (limit.spec.window.kind != WindowKind::in_flight) {
@@ -71,7 +78,14 @@ SteadyTime Book::earliest(Limit& limit, std::int64_t wanted, const Now& now) {
   } else if (auto* calendar = std::get_if<CalendarWindow>(&limit.window)) {
     if (used_now(limit, now) + limit.held + wanted > limit.spec.amount) {
       const bool only_before = calendar->used() + limit.held + wanted <= limit.spec.amount;
-      at = now.steady_at((only_before ? calendar->current().begin : calendar->current().end) + limit.guard);
+      WallTime opens = only_before ? calendar->current().begin : calendar->current().end;
+      if (!only_before && calendar->used(opens, opens) + wanted > limit.spec.amount &&
+          wanted <= limit.spec.amount) {
+        // Calls of the last moments before midnight count on both sides of it, and have filled the next
+        // window too.
+        opens = calendar->zone().interval(calendar->unit(), opens).end;
+      }
+      at = now.steady_at(opens + limit.guard);
     }
   } else if (limit.held + wanted > limit.spec.amount) {
     at = now.steady + kAskInFlightAgain;
@@ -82,8 +96,16 @@ SteadyTime Book::earliest(Limit& limit, std::int64_t wanted, const Now& now) {
 }
 
 bool Book::try_admit(std::span<const LimitId> limits, const Amounts& want, const Now& now,
-                     std::vector<Violation>& violations) {
-  violations.clear();
+                     std::vector<Violation>& refused_by) {
+  violations(limits, want, now, refused_by);
+  if (!refused_by.empty()) return false;
+  hold(limits, want);
+  return true;
+}
+
+void Book::violations(std::span<const LimitId> limits, const Amounts& want, const Now& now,
+                      std::vector<Violation>& found) {
+  found.clear();
   for (const LimitId id : limits) {
     Limit& limit = limits_[id];
     if (!limit.spec.enforce) continue;
@@ -92,17 +114,14 @@ bool Book::try_admit(std::span<const LimitId> limits, const Amounts& want, const
     const std::int64_t used = used_now(limit, now);
     const bool exhausted = is_exhausted(limit, now);
     if (!exhausted && used + limit.held + wanted <= limit.spec.amount) continue;
-    violations.push_back({.limit = id,
-                          .requested = wanted,
-                          .used = used,
-                          .held = limit.held,
-                          .never_fits = wanted > limit.spec.amount,
-                          .exhausted = exhausted,
-                          .retry_at = earliest(limit, wanted, now)});
+    found.push_back({.limit = id,
+                     .requested = wanted,
+                     .used = used,
+                     .held = limit.held,
+                     .never_fits = wanted > limit.spec.amount,
+                     .exhausted = exhausted,
+                     .retry_at = earliest(limit, wanted, now)});
   }
-  if (!violations.empty()) return false;
-  hold(limits, want);
-  return true;
 }
 
 void Book::hold(std::span<const LimitId> limits, const Amounts& held) {
@@ -113,8 +132,8 @@ void Book::release(std::span<const LimitId> limits, const Amounts& held) {
   for (const LimitId id : limits) limits_[id].held -= held.of(limits_[id].spec.metric);
 }
 
-void Book::settle(std::span<const LimitId> limits, const Amounts& held, const Amounts& actual, const Span& span,
-                  const Now& now) {
+void Book::settle(std::span<const LimitId> limits, const Amounts& held, const Amounts& actual,
+                  const Span& span, const Now& now) {
   release(limits, held);
   charge(limits, actual, span, now);
 }
@@ -130,7 +149,10 @@ void Book::add_charge(Limit& limit, std::int64_t amount, const Span& span, const
     sliding->add(span.latest, amount);
   } else if (auto* calendar = std::get_if<CalendarWindow>(&limit.window)) {
     calendar->advance(now.wall);
-    calendar->add(span.wall(span.admitted) - limit.guard, span.wall(span.latest) + limit.guard, amount);
+    // A call recorded afterwards has a latest moment before its record: then the day is that of the call
+    // alone.
+    const SteadyTime to = std::max(span.admitted, span.latest);
+    calendar->add(span.wall(span.admitted) - limit.guard, span.wall(to) + limit.guard, amount);
   }
 }
 
@@ -169,7 +191,8 @@ LimitView Book::view(LimitId id, const Now& now) {
   view.remaining = std::max<std::int64_t>(0, limit.spec.amount - view.used - view.held);
   if (is_exhausted(limit, now)) {
     view.remaining = 0;
-    view.exhausted_until = limit.exhausted_wall ? *limit.exhausted_wall : now.wall_at(*limit.exhausted_steady);
+    view.exhausted_until =
+        limit.exhausted_wall ? *limit.exhausted_wall : now.wall_at(*limit.exhausted_steady);
   }
   return view;
 }

@@ -1,12 +1,13 @@
 // All counters of all limits, and the one verb that decides and commits over all limits of a call.
 //
-// A value: no I/O, no clock, no threads; `now` is passed in. It is a fold over what the ledger holds, so a book rebuilt from
-// the ledger equals the live one.
+// A value: no I/O, no clock, no threads; `now` is passed in. It is a fold over what the ledger holds, so a
+// book rebuilt from the ledger equals the live one.
 //
-// A charge is live from the moment a call is admitted until one window after the last moment at which upstream can have
-// counted it. An open call is *held*: it counts in every window. When it is closed its `latest` moment is known, and the charge
-// ages from there. Worked example, 5 requests in 60 s, guard 0.25 s: five calls admitted at 0 s and settled at 2 s with
-// sent_at 0.1 s count until 0.35 + 60 s (rounded up by at most 0.234 s); a sixth asked at 30 s is refused with retry_at 60.4 s.
+// A charge is live from the moment a call is admitted until one window after the last moment at which
+// upstream can have counted it. An open call is *held*: it counts in every window. When it is closed its
+// `latest` moment is known, and the charge ages from there. Worked example, 5 requests in 60 s, guard 0.25 s:
+// five calls admitted at 0 s and settled at 2 s with sent_at 0.1 s count until 0.35 + 60 s (rounded up by at
+// most 0.234 s); a sixth asked at 30 s is refused with retry_at 60.4 s.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +41,7 @@ struct Violation {
   std::int64_t held = 0;
   bool never_fits = false;  // more than the limit's whole amount
   bool exhausted = false;   // upstream said so
-  SteadyTime retry_at;      // earliest feasible moment if what is held settles now; meaningless for never_fits
+  SteadyTime retry_at;  // earliest feasible moment if what is held settles now; meaningless for never_fits
 };
 
 // A limit's state for people.
@@ -56,14 +57,20 @@ struct LimitView {
 
 class Book {
  public:
-  // `guard`: bound on clock difference and network jitter between us and upstream. The spec's zone must exist.
+  // `guard`: bound on clock difference and network jitter between us and upstream. The spec's zone must
+  // exist.
   LimitId add(LimitSpec spec, Micros guard);
   [[nodiscard]] const LimitSpec& spec(LimitId id) const { return limits_[id].spec; }
   [[nodiscard]] Micros guard(LimitId id) const { return limits_[id].guard; }
   [[nodiscard]] std::size_t size() const { return limits_.size(); }
 
-  // Holds `want` on all of `limits`, or on none: then `violations` (cleared first) says which had no room. O(limits).
-  bool try_admit(std::span<const LimitId> limits, const Amounts& want, const Now& now, std::vector<Violation>& violations);
+  // Holds `want` on all of `limits`, or on none: then `violations` (cleared first) says which had no room.
+  // O(limits).
+  bool try_admit(std::span<const LimitId> limits, const Amounts& want, const Now& now,
+                 std::vector<Violation>& found);
+  // The same question without the deed.
+  void violations(std::span<const LimitId> limits, const Amounts& want, const Now& now,
+                  std::vector<Violation>& found);
   // Holds without asking (recovery of open calls).
   void hold(std::span<const LimitId> limits, const Amounts& held);
   // The call was never sent: as if it had not been admitted.
@@ -78,7 +85,8 @@ class Book {
   void exhaust(LimitId id, WallTime until, const Now& now);
   void reopen(LimitId id);
 
-  // Recovery: adds to the calendar limit's window that holds `within` what totals know of it; nothing for other windows.
+  // Recovery: adds to the calendar limit's window that holds `within` what totals know of it; nothing for
+  // other windows.
   void restore(LimitId id, WallTime within, std::int64_t amount, const Now& now);
 
   [[nodiscard]] LimitView view(LimitId id, const Now& now);

@@ -26,13 +26,15 @@ std::size_t CalendarWindow::find_or_open(WallTime at) {
 }
 
 void CalendarWindow::add(WallTime from, WallTime to, std::int64_t amount) {
-  // Windows before the last one can no longer be asked about: a very late settlement needs not be spread over them.
-  const WallTime oldest = current().begin - Micros(1);
-  WallTime at = std::max(from, oldest);
-  while (at <= to) {
-    Counted& window = windows_[find_or_open(at)];
-    window.used += amount;
-    at = window.interval.end;
+  // Opens what will be asked about: the window before the current one (just after midnight upstream may still
+  // be in it), and whatever comes later. A very late settlement needs not be spread over all the windows
+  // before.
+  WallTime oldest = current().begin;
+  if (from < oldest) oldest = windows_[find_or_open(oldest - Micros(1))].interval.begin;
+  for (WallTime at = std::max(from, oldest); at <= to;) at = windows_[find_or_open(at)].interval.end;
+  // Older ones only if remembered: a clock that stepped away may come back to them.
+  for (Counted& window : windows_) {
+    if (window.interval.begin <= to && from < window.interval.end) window.used += amount;
   }
 }
 

@@ -1,8 +1,8 @@
 // How much of a calendar limit is in use: per local day, week or month.
 //
-// A charge counts in every window that [from, to] touches, since nobody knows on which side of midnight upstream's clock put it.
-// Remembers the current window and its neighbours, so that a charge near midnight lands in both, and a wall clock that steps
-// over midnight and back finds what it had counted.
+// A charge counts in every window that [from, to] touches, since nobody knows on which side of midnight
+// upstream's clock put it. Remembers the current window and its neighbours, so that a charge near midnight
+// lands in both, and a wall clock that steps over midnight and back finds what it had counted.
 #pragma once
 
 #include <array>

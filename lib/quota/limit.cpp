@@ -12,11 +12,16 @@ constexpr Micros kLongest = std::chrono::hours(24 * 31);
 
 std::string to_string(const Window& window) {
   switch (window.kind) {
-    case WindowKind::sliding: return weir::to_string(window.length);
-    case WindowKind::day: return "day";
-    case WindowKind::week: return "week";
-    case WindowKind::month: return "month";
-    case WindowKind::in_flight: return "in_flight";
+    case WindowKind::sliding:
+      return weir::to_string(window.length);
+    case WindowKind::day:
+      return "day";
+    case WindowKind::week:
+      return "week";
+    case WindowKind::month:
+      return "month";
+    case WindowKind::in_flight:
+      return "in_flight";
   }
   return {};
 }
@@ -33,9 +38,12 @@ std::optional<Window> parse_window(std::string_view text) {
 
 std::string_view to_string(Source source) {
   switch (source) {
-    case Source::catalog: return "catalog";
-    case Source::config: return "config";
-    case Source::observed: return "observed";
+    case Source::catalog:
+      return "catalog";
+    case Source::config:
+      return "config";
+    case Source::observed:
+      return "observed";
   }
   return {};
 }
@@ -56,7 +64,8 @@ std::string limit_name(const std::vector<std::string>& models, Metric metric, co
 }
 
 bool glob_match(std::string_view pattern, std::string_view text) {
-  // On a mismatch, goes back to the last '*' and lets it take one more character: linear in practice, never recursive.
+  // On a mismatch, goes back to the last '*' and lets it take one more character: linear in practice, never
+  // recursive.
   std::size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
   while (t < text.size()) {
     if (p < pattern.size() && (pattern[p] == '?' || (pattern[p] == text[t] && pattern[p] != '*'))) {

@@ -13,8 +13,8 @@ namespace weir::quota {
 
 enum class WindowKind : std::uint8_t { sliding, day, week, month, in_flight };
 
-// Over what a limit counts. Sliding: any interval of `length` (1 s to 31 days). Calendar: local day, ISO week or month. In
-// flight: while the call is open.
+// Over what a limit counts. Sliding: any interval of `length` (1 s to 31 days). Calendar: local day, ISO week
+// or month. In flight: while the call is open.
 struct Window {
   WindowKind kind = WindowKind::day;
   Micros length{0};  // sliding only
@@ -30,8 +30,8 @@ enum class Source : std::uint8_t { catalog, config, observed };
 std::string_view to_string(Source source);
 
 struct LimitSpec {
-  // Unique in its project: models joined by ",", "/", metric, "/", window ("gemini-2.5-flash/requests/day"); in-flight
-  // limits have no window part.
+  // Unique in its project: models joined by ",", "/", metric, "/", window ("gemini-2.5-flash/requests/day");
+  // in-flight limits have no window part.
   std::string name;
   std::vector<std::string> models;  // exact names or globs; one counter for all of them
   Metric metric = Metric::requests;
@@ -42,6 +42,7 @@ struct LimitSpec {
   Source source = Source::config;
   std::string published;  // catalog: the date of the table, "2026-09-04"
   std::string consumer;   // if set, only this consumer's calls count
+  bool assumed = false;   // no table lists the model: the strictest limits of its tier were taken
 
   bool operator==(const LimitSpec&) const = default;
 };

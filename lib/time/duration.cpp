@@ -27,7 +27,8 @@ std::optional<Micros> parse_duration(std::string_view text) {
   while (!text.empty()) {
     double number = 0;
     if (text.front() < '0' || text.front() > '9') return std::nullopt;  // from_chars would take "-", "inf"
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+    const auto parsed =
+        std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
     if (parsed.ec != std::errc()) return std::nullopt;
     text.remove_prefix(static_cast<std::size_t>(parsed.ptr - text.data()));
     const Unit* unit = nullptr;

@@ -1,5 +1,5 @@
-// Instants. Two clocks, two types: a quota's minutes are measured on one that nobody can set, its days on the one
-// that everybody reads. Nothing in lib/ below the daemon reads a clock: `Now` is always an argument.
+// Instants. Two clocks, two types: a quota's minutes are measured on one that nobody can set, its days on the
+// one that everybody reads. Nothing in lib/ below the daemon reads a clock: `Now` is always an argument.
 #pragma once
 
 #include <chrono>
@@ -9,8 +9,8 @@ namespace weir {
 
 using Micros = std::chrono::microseconds;
 
-// The axis of SteadyTime: runs through suspend, never steps, and goes on across restarts (the daemon derives it from
-// CLOCK_BOOTTIME plus an anchor kept in the ledger). Close to the wall clock unless that was stepped.
+// The axis of SteadyTime: runs through suspend, never steps, and goes on across restarts (the daemon derives
+// it from CLOCK_BOOTTIME plus an anchor kept in the ledger). Close to the wall clock unless that was stepped.
 struct SteadyAxis {
   using duration = Micros;
   using rep = Micros::rep;
@@ -32,6 +32,8 @@ struct Now {
   [[nodiscard]] SteadyTime steady_at(WallTime at) const { return steady + (at - wall); }
 };
 
-constexpr double seconds(Micros d) { return static_cast<double>(d.count()) / 1e6; }
+constexpr double seconds(Micros d) {
+  return static_cast<double>(d.count()) / 1e6;
+}
 
 }  // namespace weir

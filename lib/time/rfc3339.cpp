@@ -111,7 +111,8 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
   if (!fraction) return std::nullopt;
   const auto offset = take_offset(text);
   if (!offset || !text.empty()) return std::nullopt;
-  return at + hours(*hour_number) + minutes(*minute_number) + std::chrono::seconds(*second_number) + *fraction - *offset;
+  return at + hours(*hour_number) + minutes(*minute_number) + std::chrono::seconds(*second_number) +
+         *fraction - *offset;
 }
 
 }  // namespace weir

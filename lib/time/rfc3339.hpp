@@ -15,8 +15,8 @@ std::string to_rfc3339(WallTime at);
 // The same 24 bytes into `out`, without allocation; returns one past the last byte written.
 char* write_rfc3339(char* out, WallTime at);
 
-// Any RFC 3339 date-time ("Z", "z" or an offset, any number of fraction digits, kept to microseconds), or a date
-// alone, read as its midnight UTC. nullopt if it is anything else.
+// Any RFC 3339 date-time ("Z", "z" or an offset, any number of fraction digits, kept to microseconds), or a
+// date alone, read as its midnight UTC. nullopt if it is anything else.
 std::optional<WallTime> parse_rfc3339(std::string_view text);
 
 }  // namespace weir

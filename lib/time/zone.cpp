@@ -16,8 +16,12 @@ WallTime first_instant(const void* zone, date::local_days day) {
   return std::chrono::time_point_cast<Micros>(tz(zone).to_sys(day, date::choose::earliest));
 }
 
+// Dates never go back: once a local midnight has passed, its date holds even if the clocks are set back over
+// it (as they were in St. John's until 2011, at 00:01).
 date::local_days local_date(const void* zone, WallTime at) {
-  return date::floor<date::days>(tz(zone).to_local(at));
+  const date::local_days shown = date::floor<date::days>(tz(zone).to_local(at));
+  const date::local_days next = shown + date::days(1);
+  return first_instant(zone, next) <= at ? next : shown;
 }
 
 }  // namespace

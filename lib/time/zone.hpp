@@ -19,9 +19,9 @@ struct WallInterval {
   [[nodiscard]] bool contains(WallTime at) const { return begin <= at && at < end; }
 };
 
-// A zone of the system's tz database. A value, cheap to copy, immutable: any thread. Lookup costs some 100 ns; callers
-// that ask often keep the interval until `now` leaves it.
-// Known limit: after 2037 Debian's date library no longer applies daylight saving.
+// A zone of the system's tz database. A value, cheap to copy, immutable: any thread. Lookup costs some 100
+// ns; callers that ask often keep the interval until `now` leaves it. Known limit: after 2037 Debian's date
+// library no longer applies daylight saving.
 class Zone {
  public:
   // nullopt if the name is not in the database ("Mars/Olympus"), or the database is missing.
@@ -30,9 +30,9 @@ class Zone {
 
   [[nodiscard]] std::string_view name() const;
 
-  // The local day, ISO week (from Monday) or month that holds `at`. Where a midnight does not exist (clocks jump over it)
-  // the interval begins at the first instant after the gap; where it exists twice, at the first.
-  // Example: 2026-11-01 in America/Los_Angeles is [2026-11-01T07:00Z, 2026-11-02T08:00Z), 25 hours.
+  // The local day, ISO week (from Monday) or month that holds `at`. Where a midnight does not exist (clocks
+  // jump over it) the interval begins at the first instant after the gap; where it exists twice, at the
+  // first. Example: 2026-11-01 in America/Los_Angeles is [2026-11-01T07:00Z, 2026-11-02T08:00Z), 25 hours.
   [[nodiscard]] WallInterval interval(CalendarUnit unit, WallTime at) const;
 
   // Days since 1970-01-01 of the local date at `at`: the key of a day's totals.
