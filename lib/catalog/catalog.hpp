@@ -1,78 +1,82 @@
-// Published limits and prices, as dated data. Embedded in the program at build time from catalog/*.json; immutable after
-// load; any thread may read it.
+// Published limits and prices, as dated data. Embedded in the program at build time from catalog/*.json (its
+// README.md has the format and the rules); immutable after load; any thread may read it. Questions about a
+// provider or a tier that the data does not have get empty answers; malformed data throws at load.
 #pragma once
 
-#include <optional>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "catalog/price.hpp"
 #include "quota/limit.hpp"
 
 namespace weir::catalog {
 
-// One published row: the limits of one model, or of a group of models that share a counter.
+namespace data {
+struct Provider;
+}
+
+enum class Scope : std::uint8_t {
+  model,     // one model, or each member of a family, with counters of its own
+  shared,    // one counter for all models that match
+  unlisted,  // what a source says of models without naming them; takes part in the strictest limits
+};
+
+// One published row.
 struct Entry {
   std::string provider;
   std::string tier;
   std::string date;                 // "2026-09-04": since when it is known
-  std::string source;               // where it was published
-  std::vector<std::string> models;  // one model; or the patterns of a shared pool
+  std::string source;               // where it was published; a vague date's own words stand here
+  std::vector<std::string> models;  // one canonical name; the patterns of a shared pool; or "*"
   std::vector<quota::LimitSpec> limits;
   std::string note;  // what a reader should know, may be empty
-};
-
-// Prices of one model from one day on, in billionths of a dollar per MILLION tokens would lose nothing; kept as picodollars
-// per token. Output prices include thinking.
-struct Price {
-  std::string model;
-  std::string valid_from;  // "" = always
-  std::string source;
-  std::string checked;
-  std::int64_t input = 0;         // picodollars per token
-  std::int64_t cached_input = 0;  // equals input where no cache price is published
-  std::int64_t output = 0;
-  std::int64_t long_context_from = 0;  // prompt tokens above which the long_ prices hold for the whole call; 0: never
-  std::int64_t long_input = 0;
-  std::int64_t long_cached_input = 0;
-  std::int64_t long_output = 0;
-  bool known = true;  // false: no price is published; everything costs 0
-
-  // Rounded half up once, at the end.
-  [[nodiscard]] NanoUsd cost(const Usage& usage) const;
+  Scope scope = Scope::model;
+  bool superseded = false;  // every number of it was given anew by a later table (up to as_of)
 };
 
 struct ModelLimits {
   std::string model;   // canonical name: aliases and suffixes resolved
   bool known = false;  // false: matched nothing; the strictest limits of provider and tier were taken
-  std::vector<quota::LimitSpec> limits;  // its own, and those it shares with others
+  std::vector<quota::LimitSpec> limits;  // its own, then those it shares with others
 };
 
+// A value; copies share the data.
 class Catalog {
  public:
   // The data built into the program. Loaded once (a few ms), on first use.
   static const Catalog& embedded();
-  // Parses catalog files' texts (tests). Throws std::runtime_error naming file and place if one is malformed.
+  // Parses catalog files: (name, text). Throws std::runtime_error "file: /json/pointer: what" if one is
+  // malformed.
   static Catalog parse(const std::vector<std::pair<std::string, std::string>>& named_texts);
 
-  [[nodiscard]] std::vector<std::string> providers() const;
+  [[nodiscard]] std::vector<std::string> providers() const;  // sorted
   [[nodiscard]] bool has_tier(std::string_view provider, std::string_view tier) const;
   [[nodiscard]] std::vector<std::string> tiers(std::string_view provider) const;
+  // What it takes to be on the tier: "paid $100 and 3 days".
+  [[nodiscard]] std::string tier_note(std::string_view provider, std::string_view tier) const;
   // Zone in which the provider's days end: "America/Los_Angeles" for gemini, "UTC" for most.
   [[nodiscard]] std::string time_zone(std::string_view provider) const;
+  // Everything before the API's version: requests' paths begin with "/v1".
   [[nodiscard]] std::string base_url(std::string_view provider) const;
 
-  // The name that counts: "models/" prefix dropped, aliases resolved, -preview and -customtools suffixes collapsed when that leads to
-  // a listed model. A name that matches nothing is returned as it came (without "models/").
+  // The name that counts: "models/" prefix dropped, aliases resolved, endings (-preview, -001, ...) collapsed
+  // when that leads to a listed model. A name that matches nothing is returned as it came, without the
+  // prefix. Some microseconds; callers keep the answer.
   [[nodiscard]] std::string canonical(std::string_view provider, std::string_view model) const;
 
-  // What holds for a model by `as_of` ("" = the latest): of each model's rows the latest dated one up to then.
+  // What holds for a model by `as_of` (a day; "" = the latest): of each metric and window, what the latest
+  // dated table up to then says of the model, and of each pool that it belongs to. An amount of 0 means: not
+  // available on this tier.
   [[nodiscard]] ModelLimits limits(std::string_view provider, std::string_view tier, std::string_view as_of,
                                    std::string_view model) const;
-  // Models listed for provider and tier by that date, canonical, sorted.
+  // Models listed for provider and tier by that date, canonical, sorted. A family's name is not a model.
   [[nodiscard]] std::vector<std::string> models(std::string_view provider, std::string_view tier,
                                                 std::string_view as_of) const;
-  // Every row, superseded ones too, for `weir catalog`; newest first.
+  // Every row known by that date, superseded ones too, for `weir catalog`; newest first.
   [[nodiscard]] std::vector<Entry> entries(std::string_view provider, std::string_view as_of) const;
 
   // The price in force on `day` ("2026-11-22"). Price::known is false if none is published.
@@ -80,7 +84,9 @@ class Catalog {
   [[nodiscard]] std::vector<Price> prices(std::string_view provider) const;
 
  private:
-  // (left to the implementation)
+  [[nodiscard]] const data::Provider* find(std::string_view provider) const;
+
+  std::shared_ptr<const std::vector<data::Provider>> providers_;  // sorted by name
 };
 
 }  // namespace weir::catalog
