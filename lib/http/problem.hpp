@@ -10,17 +10,17 @@
 namespace weir::http {
 
 struct FieldError {
-  std::string pointer;  // JSON pointer into the body: "/input_tokens"; a query parameter: "#limit" is not used, see detail
+  std::string pointer;  // JSON pointer into the body: "/input_tokens"; empty for what is not in the body
   std::string detail;
 };
 
 struct Problem {
   int status = 500;
   std::string type = "about:blank";
-  std::string title;  // default: the status's reason phrase
-  std::string detail;
-  std::vector<FieldError> errors;
-  std::string headers;  // more header lines
+  std::string title = {};  // default: the status's reason phrase
+  std::string detail = {};
+  std::vector<FieldError> errors = {};
+  std::string headers = {};  // more header lines, each ended by "\r\n"
 };
 
 std::string to_json(const Problem& problem);

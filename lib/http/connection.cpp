@@ -1,0 +1,342 @@
+// The state machine of a connection: requests in, answers out. The socket's side is in connection_io.cpp.
+#include "http/connection.hpp"
+
+#include <charconv>
+#include <utility>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <spdlog/spdlog.h>
+
+namespace weir::http {
+namespace {
+
+constexpr std::size_t kGatherBytes = 32 * 1024;  // answers to pipelined requests are sent together up to here
+constexpr std::size_t kKeepBytes = 16 * 1024;    // larger buffers are given back after use
+constexpr int kPiecesInTurn = 16;                // of a stream, before other connections have their turn
+
+void clear(std::string& buffer) {
+  buffer.clear();
+  if (buffer.capacity() > kKeepBytes) std::string().swap(buffer);
+}
+
+void append_chunk(std::string& out, std::string_view bytes) {
+  std::array<char, 16> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), bytes.size(), 16).ptr;
+  out.append(digits.data(), static_cast<std::size_t>(end - digits.data()));
+  out += "\r\n";
+  out += bytes;
+  out += "\r\n";
+}
+
+}  // namespace
+
+Connection::Connection(std::shared_ptr<Connections> shared, Socket socket, bool unix_socket, bool refused)
+    : shared_(std::move(shared)),
+      socket_(std::move(socket)),
+      unix_socket_(unix_socket),
+      refused_(refused),
+      parser_(shared_->options.max_header_bytes, shared_->options.max_body_bytes) {}
+
+void Connection::start(Connections::List::iterator position) {
+  position_ = position;
+  boost::system::error_code ignored;  // a client that is gone already shows at the first read
+  socket_->non_blocking(true, ignored);
+  if (!unix_socket_) socket_->set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+  if (const int bytes = shared_->options.send_buffer_bytes; bytes > 0) {
+    socket_->set_option(boost::asio::socket_base::send_buffer_size(bytes), ignored);
+  }
+  if (refused_) {
+    --shared_->stats.bad_requests;  // counted as a refused connection instead
+    refuse_and_close({.status = 503, .detail = "too many connections", .headers = "Retry-After: 1\r\n"});
+  }
+  guarded([this] { advance(); });
+}
+
+void Connection::advance() {
+  if (advancing_) return;  // the loop below goes on with whatever changed
+  const auto keep = self();
+  advancing_ = true;
+  bool go_on = true;
+  while (go_on && !writing_) {
+    switch (state_) {
+      case State::receiving:
+        go_on = receive();
+        break;
+      case State::owed:
+        go_on = false;
+        if (flush() && wants_watch()) watch();
+        break;
+      case State::streaming:
+        go_on = next_piece();
+        break;
+      case State::answered:
+        go_on = finish_answer();
+        break;
+      case State::lingering:
+      case State::closed:
+        go_on = false;
+        break;
+    }
+  }
+  advancing_ = false;
+}
+
+bool Connection::receive() {
+  while (state_ == State::receiving) {
+    switch (parser_.parse(input_)) {
+      case RequestParser::Step::head_done:
+        head_done();
+        break;
+      case RequestParser::Step::complete:
+        dispatch();
+        break;
+      case RequestParser::Step::failed:
+        refuse_and_close(
+            {.status = parser_.refusal().status, .detail = std::string(parser_.refusal().detail)});
+        break;
+      case RequestParser::Step::need_more:
+        if (parser_.head_done() && parser_.expects_continue() && !parser_.http_1_0() && !continue_said_) {
+          continue_said_ = true;
+          out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+        }
+        if (flush()) wait_for_input();
+        return false;
+    }
+  }
+  return true;
+}
+
+void Connection::wait_for_input() {
+  if (shared_->stopping() && input_.size() == 0) end_if_idle();
+  if (state_ != State::receiving) return;
+  const auto waiting = parser_.head_done()  ? Waiting::body
+                       : input_.size() == 0 ? Waiting::request
+                                            : Waiting::head;
+  if (waiting != waiting_) {  // and not at every byte: a slow client cannot renew its deadline
+    waiting_ = waiting;
+    expire_after(waiting == Waiting::body   ? shared_->options.body_timeout
+                 : waiting == Waiting::head ? shared_->options.header_timeout
+                                            : shared_->options.idle_timeout);
+  }
+  start_read();
+}
+
+void Connection::view_request() {
+  parser_.view(input_, request_);
+  request_.over_unix_socket = unix_socket_;
+  if (request_.request_id.empty()) {
+    if (own_id_[0] == '\0') shared_->ids.next(own_id_);
+    request_.request_id = {own_id_.data(), own_id_.size()};
+  }
+}
+
+// Answers what needs no body to be refused, before the body is read.
+void Connection::head_done() {
+  view_request();
+  if (!unix_socket_) {
+    if (const auto problem = shared_->guard.check({.path = request_.path,
+                                                   .host = parser_.host(),
+                                                   .target_authority = parser_.target_authority(),
+                                                   .origin = parser_.origin(),
+                                                   .authorization = parser_.authorization()})) {
+      return parser_.body_done() ? refuse(*problem) : refuse_and_close(*problem);
+    }
+  }
+  if (const auto length = parser_.content_length(); length && *length > shared_->options.max_body_bytes) {
+    refuse_and_close({.status = 413,
+                      .detail = "the body has " + std::to_string(*length) + " bytes; " +
+                                std::to_string(shared_->options.max_body_bytes) + " are accepted"});
+  }
+}
+
+void Connection::refuse(const Problem& problem) {
+  ++shared_->stats.bad_requests;
+  view_request();
+  close_after_ = close_after_ || !parser_.head_done() || !parser_.keep_alive();
+  const std::string body = to_json(problem);
+  put_answer({.status = problem.status,
+              .content_type = "application/problem+json",
+              .body = body,
+              .headers = problem.headers},
+             Framing::length);
+  state_ = State::answered;
+}
+
+void Connection::refuse_and_close(const Problem& problem) {
+  close_after_ = true;
+  input_unread_ = true;
+  refuse(problem);
+}
+
+void Connection::dispatch() {
+  view_request();
+  state_ = State::owed;
+  deadline_ = CoarseTime::max();  // the handler's own
+  close_after_ = !parser_.keep_alive();
+  ++shared_->stats.requests;
+  try {
+    shared_->handler(*this);
+    return;
+  } catch (const std::exception& error) {
+    spdlog::error("request {} {}: {}", request_.request_id, request_.path, error.what());
+  } catch (...) {
+    spdlog::error("request {} {}: unknown exception", request_.request_id, request_.path);
+  }
+  if (state_ == State::owed) {
+    reply(Problem{.status = 500, .detail = "an error in the daemon; its log tells more by the request id"});
+  }
+}
+
+void Connection::reply(const Problem& problem) {
+  http::reply(*this, problem);
+}
+
+void Connection::put_answer(const Reply& reply, Framing framing) {
+  const bool bodiless = request_.method == Method::head || reply.status == 204 || reply.status == 304;
+  if (shared_->stopping() && !more_input()) close_after_ = true;
+  said_close_ = close_after_;
+  answer_.clear();
+  ReplyHead head{.status = reply.status,
+                 .content_type = reply.content_type,
+                 .content_length = std::nullopt,
+                 .chunked = framing == Framing::chunked,
+                 .persistence = close_after_         ? Persistence::close
+                                : parser_.http_1_0() ? Persistence::keep_alive
+                                                     : Persistence::implied,
+                 .date = shared_->date.now(),
+                 .request_id = request_.request_id,
+                 .headers = reply.headers};
+  if (framing == Framing::length && reply.status != 204 && reply.status != 304)
+    head.content_length = reply.body.size();
+  append_head(answer_, head);
+  answer_head_ = answer_.size();
+  if (!bodiless) answer_ += reply.body;
+}
+
+void Connection::write(const Reply& reply) {
+  if (state_ == State::owed) put_answer(reply, Framing::length);  // else the client is gone
+}
+
+void Connection::send() {
+  if (state_ != State::owed) return;
+  if (answer_.empty()) {
+    spdlog::error("request {} {}: sent without an answer", request_.request_id, request_.path);
+    return reply(Problem{.status = 500});
+  }
+  state_ = State::answered;
+  guarded([this] { advance(); });
+}
+
+void Connection::committed(ledger::Commit result) {
+  if (result != ledger::Commit::failed) return send();
+  if (state_ != State::owed) return;
+  reply(Problem{.status = 503,
+                .detail = "the ledger cannot be written, so nothing was admitted or changed; try again",
+                .headers = "Retry-After: 1\r\n"});
+}
+
+void Connection::on_abandoned(std::function<void()> callback) {
+  if (state_ == State::closed) {
+    boost::asio::post(shared_->executor, std::move(callback));
+  } else if (state_ == State::owed) {
+    abandoned_ = std::move(callback);
+    if (!advancing_ && abandoned_ != nullptr) watch();
+  }
+}
+
+bool Connection::finish_answer() {
+  if (shared_->stopping() && !close_after_ && !more_input()) {
+    close_after_ = true;  // the stop came after write()
+    if (!said_close_ && !answer_.empty() && !parser_.http_1_0())
+      answer_.insert(answer_head_ - 2, "Connection: close\r\n");
+  }
+  if (out_.empty()) {
+    out_.swap(answer_);
+  } else {
+    out_ += answer_;
+  }
+  clear(answer_);
+  abandoned_ = nullptr;
+  if (close_after_) {
+    if (flush()) linger();
+    return false;
+  }
+  ++served_;
+  parser_.finish(input_);
+  request_ = {};
+  own_id_[0] = '\0';
+  clear(scratch_);
+  waiting_ = Waiting::nothing;
+  continue_said_ = data_waits_ = false;
+  state_ = State::receiving;
+  return (input_.size() > 0 && out_.size() < kGatherBytes) || flush();
+}
+
+void Connection::stream(int status, std::string_view content_type, Source source) {
+  if (state_ != State::owed) return;
+  chunked_ = !parser_.http_1_0();
+  if (!chunked_) close_after_ = true;
+  put_answer({.status = status, .content_type = content_type, .body = {}},
+             chunked_ ? Framing::chunked : Framing::until_close);
+  if (request_.method == Method::head) return send();
+  out_ += answer_;
+  answer_.clear();
+  abandoned_ = nullptr;
+  source_ = std::move(source);
+  piece_asked_ = last_piece_ = false;
+  head_only_ = true;
+  state_ = State::streaming;
+  guarded([this] { advance(); });
+}
+
+bool Connection::next_piece() {
+  if (!head_only_ && !flush()) return false;
+  if (last_piece_) {
+    source_ = nullptr;
+    state_ = State::answered;
+    return true;
+  }
+  if (piece_asked_) {
+    watch();
+    return false;
+  }
+  if (pieces_in_turn_ >= kPiecesInTurn) {
+    pieces_in_turn_ = 0;
+    posted_ = true;
+    boost::asio::post(socket_->get_executor(), [keep = self()] {
+      keep->posted_ = false;
+      keep->guarded([&] { keep->advance(); });
+    });
+    return false;
+  }
+  ++pieces_in_turn_;
+  head_only_ = false;
+  piece_asked_ = true;
+  ++ask_;
+  // Out of the member: it may end this connection, and with it the source, while it runs.
+  Source source = std::move(source_);
+  source([keep = self(), ask = ask_](std::string bytes, bool last) {
+    keep->on_piece(ask, std::move(bytes), last);
+  });
+  if (state_ == State::streaming) source_ = std::move(source);
+  return true;
+}
+
+void Connection::on_piece(std::uint64_t ask, std::string bytes, bool last) {
+  if (state_ != State::streaming) return;
+  if (!piece_asked_ || ask != ask_) return spdlog::error("request {}: a piece that nobody asked for", request_.request_id);
+  guarded([&] {
+    piece_asked_ = false;
+    last_piece_ = last;
+    if (!chunked_) {
+      out_ += bytes;
+    } else {
+      if (!bytes.empty()) append_chunk(out_, bytes);
+      if (last) out_ += "0\r\n\r\n";
+    }
+    advance();
+  });
+}
+
+}  // namespace weir::http

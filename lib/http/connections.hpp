@@ -1,0 +1,85 @@
+// What the connections of one server share, and the list of them. Owned by the server, and by each connection
+// so that answers that come after the server's end find it; loop thread.
+#pragma once
+
+#include <chrono>
+#include <ctime>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "http/guard.hpp"
+#include "http/reply_head.hpp"
+#include "http/server.hpp"
+
+namespace weir::http {
+
+class Connection;
+
+using Executor = boost::asio::io_context::executor_type;
+// TCP and Unix alike; the concrete executor saves what type erasure costs on every operation.
+using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, Executor>;
+
+using Timer =
+    boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+                                      boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
+
+// Timeouts need no better: 5 ns a reading, steps of 4 ms.
+using CoarseTime = std::chrono::nanoseconds;
+inline CoarseTime coarse_now() {
+  timespec at{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &at);
+  return std::chrono::seconds(at.tv_sec) + CoarseTime(at.tv_nsec);
+}
+
+class Connections : public std::enable_shared_from_this<Connections> {
+ public:
+  using List = std::list<std::shared_ptr<Connection>>;
+
+  Connections(boost::asio::io_context& loop, ServerOptions options, Server::Handler handler);
+
+  // Takes a fresh connection: serves it, or answers 503 if there are too many.
+  void add(Socket socket, bool unix_socket);
+  void remove(List::iterator position);
+
+  // Idle ones end now, the others after their answer; calls `empty` (once) when none is left.
+  void begin_stop(std::function<void()> empty);
+  void close_all();
+  // The server's end: all end, without callbacks into the handler's world, and the loop may go.
+  void shut_down();
+
+  [[nodiscard]] bool stopping() const { return stopping_; }
+  [[nodiscard]] bool empty() const { return list_.empty(); }
+
+  const Executor executor;
+  const ServerOptions options;
+  const Server::Handler handler;
+  Guard guard;
+  ServerStats stats;
+  DateCache date;
+  RequestIds ids;
+
+ private:
+  void arm_sweep();
+  void sweep();
+  [[nodiscard]] std::vector<std::shared_ptr<Connection>> snapshot() const;
+
+  std::optional<Timer> timer_;  // none once the server has ended
+  std::chrono::milliseconds sweep_interval_;
+  bool armed_ = false;
+  bool stopping_ = false;
+  std::size_t refusing_ = 0;  // connections beyond the limit that get their 503
+  std::function<void()> on_empty_;
+  List list_;
+
+  friend class Connection;
+};
+
+}  // namespace weir::http

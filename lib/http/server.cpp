@@ -1,0 +1,77 @@
+#include "http/server.hpp"
+
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "http/connections.hpp"
+#include "http/listener.hpp"
+
+namespace weir::http {
+
+// Shared with the callbacks of a stop, which may outlive the server.
+struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
+  Impl(boost::asio::io_context& io, ServerOptions options, Handler handler)
+      : loop(io),
+        patience_timer(io),
+        connections(std::make_shared<Connections>(io, std::move(options), std::move(handler))) {}
+
+  void finish() {
+    patience_timer.cancel();
+    if (done) boost::asio::post(loop, std::exchange(done, nullptr));
+  }
+
+  boost::asio::io_context& loop;
+  boost::asio::steady_timer patience_timer;
+  std::shared_ptr<Connections> connections;
+  std::vector<std::shared_ptr<Listener>> listeners;
+  std::function<void()> done;
+};
+
+Server::Server(boost::asio::io_context& loop, ServerOptions options, Handler handler)
+    : impl_(std::make_shared<Impl>(loop, std::move(options), std::move(handler))) {}
+
+Server::~Server() {
+  impl_->done = nullptr;
+  impl_->patience_timer.cancel();
+  for (const auto& listener : impl_->listeners) listener->close();
+  impl_->connections->shut_down();
+}
+
+void Server::listen() {
+  std::vector<std::shared_ptr<Listener>> opened;  // if one fails, those before are closed again
+  for (const auto& address : impl_->connections->options.listen) {
+    opened.push_back(std::make_shared<Listener>(impl_->connections, impl_->loop, address));
+    opened.back()->open();
+  }
+  for (const auto& listener : opened) {
+    if (const auto host = listener->specific_host(); !host.empty()) impl_->connections->guard.allow(host);
+    listener->start();
+    impl_->listeners.push_back(listener);
+  }
+}
+
+std::vector<std::string> Server::addresses() const {
+  std::vector<std::string> texts;
+  for (const auto& listener : impl_->listeners) texts.push_back(listener->bound());
+  return texts;
+}
+
+void Server::stop(std::chrono::milliseconds patience, std::function<void()> done) {
+  if (impl_->connections->stopping()) return;
+  impl_->done = std::move(done);
+  for (const auto& listener : impl_->listeners) listener->stop();
+  impl_->patience_timer.expires_after(patience);
+  impl_->patience_timer.async_wait([impl = impl_](const boost::system::error_code& cancelled) {
+    if (!cancelled) impl->connections->close_all();
+  });
+  impl_->connections->begin_stop([impl = std::weak_ptr(impl_)] {
+    if (const auto alive = impl.lock()) alive->finish();
+  });
+}
+
+const ServerStats& Server::stats() const {
+  return impl_->connections->stats;
+}
+
+}  // namespace weir::http
