@@ -34,6 +34,7 @@ struct Admission {
   std::int64_t waited_us = 0;
   Amounts held;               // the estimate
   std::int32_t local_day = 0; // of the admission, in the project's zone
+  bool operator==(const Admission&) const = default;
 };
 
 // Written when a call is closed; written again (replacing) by a late settlement of an expired one.
@@ -50,6 +51,7 @@ struct Outcome {
   bool estimated = false;       // the usage or the charge is an estimate
   bool straddles = false;       // [admission - guard, latest + guard] touches more than one quarter of an hour
   std::uint64_t fingerprint = 0;  // of the settlement, to tell a repetition from a contradiction
+  bool operator==(const Outcome&) const = default;
 };
 
 // An addition to the totals of (minute, key) and (local day, key): all fields are differences, negative ones correct.
@@ -59,12 +61,19 @@ struct Totals {
   NanoUsd cost = 0;
   Amounts charged{0, 0, 0, 0, 0};
   Totals& operator+=(const Totals& other);
+  bool operator==(const Totals&) const = default;
 };
+Totals negative(const Totals& totals);  // what takes it back
+
 struct TotalsDelta {
   std::int64_t minute = 0;    // of the admission's wall clock, since 1970
   std::int32_t local_day = 0; // in the project's zone
   Key key;
   Totals totals;
+  // The call that it belongs to, if its Admission is appended in the same loop turn (a call recorded after the fact): when
+  // the failing disk refuses that admission, this goes with it. 0: kept in any case.
+  CallId call = 0;
+  bool operator==(const TotalsDelta&) const = default;
 };
 
 struct IdempotencyKey {
@@ -72,7 +81,8 @@ struct IdempotencyKey {
   std::uint64_t body_hash = 0;
   CallId call = 0;
   std::string answer;  // the first answer's body, given again
-};
+  bool operator==(const IdempotencyKey&) const = default;
+};  // Kept for a day of the steady axis, and at most 100,000 of them. Goes with its admission when that is refused.
 
 // What an upstream answer taught (section 5 of the contract).
 struct Observation {
@@ -85,6 +95,7 @@ struct Observation {
   WallTime until;
   WallTime seen_at;
   std::string evidence;  // at most 1000 bytes, no secrets
+  bool operator==(const Observation&) const = default;
 };
 
 // A row of GET /v1/calls, and of the recovery.
@@ -93,6 +104,7 @@ struct Call {
   bool closed = false;
   Outcome outcome;  // if closed
   [[nodiscard]] WallTime admitted_at() const { return WallTime(Micros(admission.id + admission.skew_us)); }
+  bool operator==(const Call&) const = default;
 };
 
 }  // namespace weir::ledger

@@ -1,0 +1,234 @@
+#include "ledger/writer.hpp"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+namespace weir::ledger {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr seconds kIdentityEvery{1};
+// The log in pages of 4 KiB: from here on the checkpointer follows,
+constexpr int kFollowFrames = 1024;
+// here the writer helps to reach its end, if only this much is left to do,
+constexpr int kFinishFrames = 8192;
+constexpr int kFinishAtMost = 512;
+// and here it insists: long readers have kept the log from starting again.
+constexpr int kInsistFrames = 65536;
+constexpr seconds kInsistEvery{10};
+constexpr seconds kIdleCheckpoint{1};
+// Old calls go while nothing else happens, or one chunk a second if that never comes.
+constexpr milliseconds kPruneIdle{20};
+constexpr seconds kPruneBusy{1};
+constexpr CallId kPruneEveryUs = 3'600'000'000;  // of the calls' own time
+constexpr auto kNever = Writer::Clock::time_point::max();
+
+// Whether a connection that failed so may be used again.
+bool connection_survives(const sqlite::Error& error) {
+  return error.primary() == SQLITE_FULL || error.primary() == SQLITE_BUSY || error.primary() == SQLITE_LOCKED ||
+         error.primary() == SQLITE_CONSTRAINT;
+}
+
+}  // namespace
+
+std::shared_ptr<Writer> Writer::start(const Options& options, std::unique_ptr<Store> store,
+                                      std::vector<std::pair<NameId, std::string>> names,
+                                      std::function<void()> finished) {
+  std::shared_ptr<Writer> writer(new Writer(options));
+  writer->store_ = std::move(store);
+  writer->identity_ = identity_of(options.path);
+  writer->known_.names = std::move(names);
+  writer->on_finished_ = std::move(finished);
+  writer->checkpointer_ = Checkpointer::start(options.path);
+  writer->thread_ = std::thread([writer] { writer->run(); });
+  return writer;
+}
+
+void Writer::submit(std::unique_ptr<Batch> batch, milliseconds pause) {
+  {
+    const std::lock_guard lock(mutex_);
+    job_ = std::move(batch);
+    job_at_ = pause.count() == 0 ? Clock::time_point{} : Clock::now() + pause;
+  }
+  wake_.notify_one();
+}
+
+std::optional<WriteResult> Writer::collect() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(result_, std::nullopt);
+}
+
+std::optional<WriteResult> Writer::collect_by(Clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  finished_.wait_until(lock, deadline, [this] { return result_.has_value(); });
+  return std::exchange(result_, std::nullopt);
+}
+
+void Writer::hurry() {
+  {
+    const std::lock_guard lock(mutex_);
+    job_at_ = {};
+  }
+  wake_.notify_one();
+}
+
+void Writer::stop(milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  wake_.notify_one();
+  const bool ended = finished_.wait_for(lock, patience, [this] { return ended_; });
+  lock.unlock();
+  if (!thread_.joinable()) return;
+  ended ? thread_.join() : thread_.detach();
+}
+
+void Writer::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    const Clock::time_point wake_at = job_ ? job_at_ : next_chore();
+    const auto something = [this] { return stopping_ || (job_ && job_at_ <= Clock::now()); };
+    if (wake_at == kNever) {
+      wake_.wait(lock, [this] { return stopping_ || job_; });
+    } else if (wake_at > Clock::now()) {
+      wake_.wait_until(lock, wake_at, [&] { return something() || (job_ && job_at_ < wake_at); });
+    }
+    if (stopping_) break;
+    if (job_ && job_at_ <= Clock::now()) {
+      std::unique_ptr<Batch> batch = std::move(job_);
+      lock.unlock();
+      WriteResult result = attempt(std::move(batch));
+      lock.lock();
+      result_ = std::move(result);
+      finished_.notify_one();
+      const bool heard = !stopping_;  // nobody is left to be told while the process ends
+      lock.unlock();
+      if (heard) on_finished_();
+      keep_log_short();
+      lock.lock();
+    } else if (!job_ && next_chore() <= Clock::now()) {
+      lock.unlock();
+      do_chores();
+      lock.lock();
+    }
+  }
+  lock.unlock();
+  checkpointer_->stop(seconds(2));
+  store_.reset();  // the last connection moves what is left in the log and removes it
+  lock.lock();
+  ended_ = true;
+  finished_.notify_all();
+}
+
+WriteResult Writer::attempt(std::unique_ptr<Batch> batch) {
+  WriteResult result;
+  const Clock::time_point begin = Clock::now();
+  try {
+    if (!store_ || batch->attempts > 0 || begin - identity_checked_ >= kIdentityEvery) {
+      require_store(batch->sequence, result.notice);
+      identity_checked_ = begin;
+    }
+    store_->write(*batch);
+    remember(*batch);
+    result.committed = true;
+  } catch (const sqlite::Error& error) {
+    result.error = explain(options_.path, error);
+    if (!connection_survives(error)) store_.reset();
+  } catch (const OpenError& error) {
+    result.error = error.what();
+  }
+  result.duration = std::chrono::duration_cast<Micros>(Clock::now() - begin);
+  result.batch = std::move(batch);
+  return result;
+}
+
+// Afterwards store_ writes to the file at the path: the one it always was, or, if that was deleted, a new one.
+void Writer::require_store(std::int64_t sequence, std::string& notice) {
+  const std::string& path = options_.path;
+  const std::optional<FileIdentity> found = identity_of(path);
+  if (store_ && found == identity_) return;
+  if (found && found != identity_) {
+    // Not ours to write into: its names have other numbers, and it may be a copy that was put there with a purpose.
+    store_.reset();
+    throw OpenError(fmt::format("{}: was replaced by another file while this daemon ran: put the former one back, or "
+                                "restart the daemon to go on with this one",
+                                path));
+  }
+  if (found) {
+    store_ = std::make_unique<Store>(path, options_.durability);  // the connection had failed
+    return;
+  }
+  if (store_) store_->checkpoint(Store::Checkpoint::passive);  // if it was only moved, it is complete
+  store_.reset();
+  checkpointer_->stop(seconds(2));
+  remove_leftovers(path);
+  auto fresh = std::make_unique<Store>(path, options_.durability);
+  known_.sequence = sequence - 2;
+  fresh->write(known_);
+  store_ = std::move(fresh);
+  identity_ = identity_of(path);
+  checkpointer_ = Checkpointer::start(path);
+  log_frames_ = 0;
+  ++log_generation_;
+  notice = fmt::format("{}: the ledger was deleted while this daemon ran: a new one was created; the calls and totals "
+                       "in the old one are lost, what is in memory goes on",
+                       path);
+}
+
+void Writer::remember(const Batch& batch) {
+  known_.names.insert(known_.names.end(), batch.names.begin(), batch.names.end());
+  if (batch.anchor) known_.anchor = batch.anchor;
+  if (batch.oldest_open != 0) known_.oldest_open = batch.oldest_open;
+}
+
+Writer::Clock::time_point Writer::next_chore() const {
+  return std::min(checkpoint_at_, prune_at_);
+}
+
+void Writer::do_chores() {
+  const Clock::time_point now = Clock::now();
+  if (checkpoint_at_ <= now) {
+    checkpoint_at_ = kNever;
+    checkpointer_->request(log_generation_);
+  }
+  if (prune_at_ > now) return;
+  prune_at_ = kNever;
+  if (!store_) return;
+  try {
+    pruned_ = now;
+    pruned_for_ = store_->newest();
+    if (store_->prune(options_.retention_days)) prune_at_ = now + kPruneIdle;
+  } catch (const sqlite::Error&) {
+    // Nothing is lost by deleting later; a disk that fails shows with the next batch.
+  }
+}
+
+void Writer::keep_log_short() {
+  if (!store_) return;
+  const Clock::time_point now = Clock::now();
+  const int frames = store_->log_frames();
+  if (frames < log_frames_) ++log_generation_;
+  log_frames_ = frames;
+  const Checkpointer::Progress progress = checkpointer_->progress();
+  const int left = progress.generation == log_generation_ ? frames - progress.frames : frames;
+  if (!progress.busy) {
+    if (frames >= kInsistFrames && now - last_restart_ >= kInsistEvery) {
+      last_restart_ = now;
+      store_->checkpoint(Store::Checkpoint::restart);
+    } else if (frames >= kFinishFrames && left <= kFinishAtMost) {
+      store_->checkpoint(Store::Checkpoint::passive);
+    } else if (left >= kFollowFrames || (frames >= kFinishFrames && left > kFinishAtMost)) {
+      checkpointer_->request(log_generation_);
+    }
+  }
+  checkpoint_at_ = now + kIdleCheckpoint;
+  // A pause of the caller's lets a chunk go; without one, one a second.
+  if (prune_at_ != kNever || store_->newest() - pruned_for_ >= kPruneEveryUs) {
+    const bool overdue = now - pruned_ >= kPruneBusy;
+    prune_at_ = overdue ? now : now + kPruneIdle;
+    if (overdue) do_chores();
+  }
+}
+
+}  // namespace weir::ledger

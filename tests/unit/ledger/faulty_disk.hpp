@@ -1,0 +1,24 @@
+// A disk that fails when told to: an SQLite VFS over the real one, the default for as long as it lives.
+#pragma once
+
+#include <atomic>
+
+#include <sqlite3.h>
+
+namespace weir::ledger {
+
+class FaultyDisk {
+ public:
+  FaultyDisk();
+  ~FaultyDisk();
+  FaultyDisk(const FaultyDisk&) = delete;
+  FaultyDisk& operator=(const FaultyDisk&) = delete;
+
+  // Lets `first - 1` operations (write, sync, truncate, open, shared memory, from now on) pass, then fails `count` of them with
+  // `code`. With `after`, writes and syncs take place and fail all the same.
+  void fail(int first, int count, int code, bool after = false);
+  void heal() { fail(0, 0, SQLITE_OK); }
+  [[nodiscard]] int failed() const;  // operations that failed since fail()
+};
+
+}  // namespace weir::ledger

@@ -1,0 +1,148 @@
+// Which files are taken for a ledger, and what an operator is told about the others.
+#include <fstream>
+
+#include <sys/stat.h>
+
+#include <doctest/doctest.h>
+#include <sqlite3.h>
+
+#include "ledger/sqlite.hpp"
+#include "service.hpp"
+
+namespace weir::ledger {
+namespace {
+
+// What opening says; "" if it opens.
+std::string refusal(const std::string& path) {
+  Loop loop;
+  try {
+    const Ledger ledger(options(path, OnFailure::spool), loop.post());
+    return "";
+  } catch (const OpenError& error) {
+    return error.what();
+  }
+}
+
+bool says(const std::string& text, const std::string& part) {
+  INFO(text);
+  return text.find(part) != std::string::npos;
+}
+
+Model fill(const std::string& path, int turns = 50) {
+  Service service(options(path, OnFailure::spool));
+  for (int i = 0; i < turns; ++i) service.turn();
+  service.close();
+  return service.model();
+}
+
+void overwrite(const std::string& path, std::streamoff at, const std::string& bytes) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(at);
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+TEST_CASE("a new ledger is readable by its owner alone") {
+  const TempDirectory directory;
+  Service service(options(directory.file(), OnFailure::spool));
+  service.turn();
+  for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
+    struct stat status {};
+    REQUIRE(::stat((directory.file() + suffix).c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777) == 0600);
+  }
+}
+
+TEST_CASE("a ledger opens again with all that it held") {
+  const TempDirectory directory;
+  const Model model = fill(directory.file());
+  CHECK(refusal(directory.file()).empty());
+  check_holds(directory.file(), model);
+}
+
+TEST_CASE("a missing directory is named, with the command that makes it") {
+  const TempDirectory directory;
+  const std::string text = refusal(directory.file("missing/weir.db"));
+  CHECK(says(text, "mkdir -p "));
+}
+
+TEST_CASE("a second daemon on the same file is refused while the first runs") {
+  const TempDirectory directory;
+  Loop loop;
+  {
+    const Ledger first(options(directory.file(), OnFailure::spool), loop.post());
+    CHECK(says(refusal(directory.file()), "another daemon uses this ledger (process "));
+    CHECK(Reader(directory.file()).last_id() == 0);  // readers are not
+  }
+  CHECK(refusal(directory.file()).empty());
+}
+
+TEST_CASE("a newer schema is refused, by the daemon and by reports") {
+  const TempDirectory directory;
+  fill(directory.file(), 1);
+  sqlite::Database(directory.file(), SQLITE_OPEN_READWRITE).exec("PRAGMA user_version = 7");
+  CHECK(says(refusal(directory.file()), "was written by a newer Weir (schema 7; this one knows up to 1)"));
+  CHECK_THROWS_AS(Reader(directory.file()), OpenError);
+}
+
+TEST_CASE("another program's database is left alone") {
+  const TempDirectory directory;
+  sqlite::Database(directory.file(), SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE).exec("CREATE TABLE cookies (id)");
+  CHECK(says(refusal(directory.file()), "is a database of another program"));
+}
+
+TEST_CASE("what is not a database is said not to be one") {
+  const TempDirectory directory;
+  std::ofstream(directory.file()) << std::string(10'000, 'x');
+  CHECK(says(refusal(directory.file()), "is not an SQLite database"));
+}
+
+TEST_CASE("an empty file becomes a ledger") {
+  const TempDirectory directory;
+  std::ofstream(directory.file()).close();
+  CHECK(refusal(directory.file()).empty());
+}
+
+TEST_CASE("a damaged header is found") {
+  const TempDirectory directory;
+  fill(directory.file());
+  overwrite(directory.file(), 0, std::string(100, '\7'));
+  CHECK(says(refusal(directory.file()), "move it"));
+}
+
+TEST_CASE("a damaged page is found, and rescue is explained") {
+  const TempDirectory directory;
+  fill(directory.file());
+  const auto size = static_cast<std::streamoff>(std::filesystem::file_size(directory.file()));
+  for (std::streamoff page = 1; page < size / 4096; ++page) {
+    CAPTURE(page);
+    const std::string copy = directory.file("copy.db");
+    std::filesystem::copy_file(directory.file(), copy, std::filesystem::copy_options::overwrite_existing);
+    overwrite(copy, page * 4096, std::string(4096, '\377'));
+    const std::string text = refusal(copy);
+    CHECK(says(text, "damaged"));
+    CHECK(says(text, ".recover"));
+  }
+}
+
+TEST_CASE("a file that was cut off is found, wherever it was cut") {
+  const TempDirectory directory;
+  fill(directory.file());
+  for (auto size = std::filesystem::file_size(directory.file()) - 1; size > 0; size -= std::min<std::uintmax_t>(size, 2048)) {
+    CAPTURE(size);
+    const std::string copy = directory.file("copy.db");
+    std::filesystem::copy_file(directory.file(), copy, std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::resize_file(copy, size);
+    CHECK_FALSE(refusal(copy).empty());
+  }
+}
+
+TEST_CASE("a report on a page that was damaged later says what to do") {
+  const TempDirectory directory;
+  fill(directory.file(), 200);
+  Reader reader(directory.file());
+  for (std::streamoff page = 1; page < 30; ++page) overwrite(directory.file(), page * 4096, std::string(4096, '\377'));
+  CHECK_THROWS_AS(reader.each_call(0, [](const Call&) {}), OpenError);
+}
+
+}  // namespace
+}  // namespace weir::ledger
