@@ -1,0 +1,250 @@
+#include "admission/directory.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "time/rfc3339.hpp"
+
+namespace weir::admission {
+namespace {
+
+constexpr char kSeparator = '\x1f';  // cannot stand in a name: control characters are refused at the door
+constexpr std::string_view kOther = "other";
+constexpr std::int64_t kMicrosPerDay = 86'400'000'000;
+
+void join(std::string& out, std::string_view a, std::string_view b, std::string_view c = {}) {
+  out.assign(a);
+  out += kSeparator;
+  out += b;
+  out += kSeparator;
+  out += c;
+}
+
+bool holds_for(const quota::LimitSpec& spec, std::string_view model, std::string_view canonical) {
+  return std::any_of(spec.models.begin(), spec.models.end(), [&](const std::string& pattern) {
+    return quota::glob_match(pattern, model) || quota::glob_match(pattern, canonical);
+  });
+}
+
+// A configured limit replaces the catalog's of the same name; `canonical_name` is its name with aliases
+// resolved.
+void put(std::vector<quota::LimitSpec>& specs, const quota::LimitSpec& spec,
+         const std::string& canonical_name) {
+  const auto same = std::find_if(specs.begin(), specs.end(), [&](const auto& s) {
+    return s.name == spec.name || s.name == canonical_name;
+  });
+  if (same != specs.end()) {
+    *same = spec;
+  } else {
+    specs.push_back(spec);
+  }
+}
+
+}  // namespace
+
+std::int32_t Project::local_day(WallTime at) {
+  if (!today.contains(at)) {
+    today = zone.interval(CalendarUnit::day, at);
+    today_number = zone.local_day(at);
+  }
+  return today_number;
+}
+
+Directory::Directory(const Setup& setup, const catalog::Catalog& catalog, quota::Book& book,
+                     ledger::Ledger& ledger, Metrics& metrics)
+    : setup_(setup), catalog_(catalog), book_(book), ledger_(ledger), metrics_(metrics) {
+  for (const ProjectSetup& project : setup_.projects) {
+    const auto zone = Zone::find(project.time_zone);
+    if (!zone) throw std::invalid_argument("unknown time zone " + project.time_zone);
+    projects_.push_back(Project{.setup = &project, .zone = *zone, .limits = {}});
+    // Everything that is known in advance shows from the start, unused.
+    Project& added = projects_.back();
+    if (project.use_catalog) {
+      for (const std::string& model : catalog_.models(project.provider, project.tier, project.as_of)) {
+        for (quota::LimitSpec& spec : specs(project, model, nullptr, nullptr)) limit(added, std::move(spec));
+      }
+    }
+    for (const quota::LimitSpec& spec : project.limits) limit(added, spec);
+  }
+}
+
+Project* Directory::project(std::string_view name) {
+  for (Project& project : projects_) {
+    if (project.setup->name == name) return &project;
+  }
+  return nullptr;
+}
+
+bool Directory::is_pool(std::string_view name) const {
+  return std::any_of(setup_.pools.begin(), setup_.pools.end(),
+                     [&](const PoolSetup& pool) { return pool.name == name; });
+}
+
+const ConsumerSetup* Directory::consumer(std::string_view name) const {
+  for (const ConsumerSetup& consumer : setup_.consumers) {
+    if (consumer.name == name) return &consumer;
+  }
+  return nullptr;
+}
+
+const Route* Directory::route(std::string_view project, std::string_view model, std::string_view consumer,
+                              WallTime now) {
+  join(key_buffer_, project, model, consumer);
+  if (const auto found = routes_by_names_.find(std::string_view(key_buffer_));
+      found != routes_by_names_.end()) {
+    return found->second;
+  }
+  const std::string key = key_buffer_;
+
+  // Only a caller that makes up names fills it; the lanes behind have bounds of their own.
+  if (routes_by_names_.size() >= kMaxRoutes) routes_by_names_.clear();
+  const auto pool = std::find_if(setup_.pools.begin(), setup_.pools.end(),
+                                 [&](const PoolSetup& candidate) { return candidate.name == project; });
+  if (pool == setup_.pools.end()) {
+    const Lane* only = lane(project, model, consumer, now);
+    if (only == nullptr) return nullptr;
+    return routes_by_names_.emplace(key, &only->route).first->second;
+  }
+  std::vector<std::string> models{std::string(model)};
+  if (const auto others = pool->fallback.find(models.front()); others != pool->fallback.end()) {
+    models.insert(models.end(), others->second.begin(), others->second.end());
+  }
+  std::vector<Lane*> lanes;
+  for (const std::string& each : models) {
+    for (const std::string& member : pool->projects) {
+      if (Lane* candidate = lane(member, each, consumer, now)) lanes.push_back(candidate);
+    }
+  }
+  if (lanes.empty()) return nullptr;
+  const Route& route = pool_routes_.try_emplace(lanes, Route{lanes}).first->second;
+  return routes_by_names_.emplace(key, &route).first->second;
+}
+
+Lane* Directory::lane(std::string_view project_name, std::string_view asked_model,
+                      std::string_view asked_consumer, WallTime now) {
+  Project* owner = project(project_name);
+  if (owner == nullptr) return nullptr;
+  const std::string model = bounded_model(*owner, asked_model);
+  const std::string consumer_name = bounded_consumer(asked_consumer);
+  std::string key;
+  join(key, project_name, model, consumer_name);
+  if (const auto found = lanes_by_names_.find(std::string_view(key)); found != lanes_by_names_.end())
+    return found->second;
+
+  const ConsumerSetup* who = consumer(consumer_name);
+  if (lanes_.size() >= kMaxLanes && consumer_name != kOther) return lane(project_name, model, kOther, now);
+  Lane& lane = lanes_.emplace_back();
+  lane.route.lanes.push_back(&lane);
+  lane.project = owner;
+  lane.key = {ledger_.intern(project_name), ledger_.intern(model), ledger_.intern(consumer_name)};
+  lane.project_name = project_name;
+  lane.model = model;
+  lane.consumer = consumer_name;
+  if (who != nullptr) lane.priority = who->priority;
+  for (quota::LimitSpec& spec : specs(*owner->setup, model, who, &lane.model_known)) {
+    lane.limits.push_back(limit(*owner, std::move(spec)));
+  }
+  lane.price_day = -1;
+  price(lane, now, catalog_);
+  std::vector<std::string> limit_names;
+  for (const quota::LimitId id : lane.limits) limit_names.push_back(book_.spec(id).name);
+  lane.metrics = metrics_.lane(lane.project_name, lane.model, lane.consumer, limit_names);
+  return lanes_by_names_.emplace(std::move(key), &lane).first->second;
+}
+
+Lane* Directory::lane(const ledger::Key& key, WallTime now) {
+  return lane(ledger_.name(key.project), ledger_.name(key.model), ledger_.name(key.consumer), now);
+}
+
+std::string Directory::bounded_consumer(std::string_view name) {
+  if (consumer(name) != nullptr || name == "default" || unlisted_consumers_.contains(name))
+    return std::string(name);
+  if (unlisted_consumers_.size() >= kMaxUnlistedConsumers) return std::string(kOther);
+  unlisted_consumers_.emplace(name);
+  return std::string(name);
+}
+
+std::string Directory::bounded_model(Project& owner, std::string_view model) {
+  std::string key;
+  join(key, owner.setup->name, model);
+  if (unlisted_models_.contains(key)) return std::string(model);
+  const bool listed =
+      owner.setup->use_catalog &&
+      catalog_.limits(owner.setup->provider, owner.setup->tier, owner.setup->as_of, model).known;
+  // Listed names are bounded by the tables, but patterns there may match without end: all count.
+  const std::size_t cap = listed ? 2 * kMaxUnlistedModels : kMaxUnlistedModels;
+  if (unlisted_models_.size() >= cap * projects_.size()) return std::string(kOther);
+  unlisted_models_.insert(std::move(key));
+  return std::string(model);
+}
+
+std::vector<quota::LimitSpec> Directory::specs(const ProjectSetup& project, std::string_view model,
+                                               const ConsumerSetup* who, bool* model_known) const {
+  std::vector<quota::LimitSpec> specs;
+  std::string canonical(model);
+  if (project.use_catalog) {
+    catalog::ModelLimits published = catalog_.limits(project.provider, project.tier, project.as_of, model);
+    canonical = published.model;
+    specs = std::move(published.limits);
+    for (quota::LimitSpec& spec : specs)
+      spec.assumed = !published.known && spec.models.size() == 1 && spec.models.front() == published.model;
+    if (model_known != nullptr) *model_known = published.known;
+  }
+  for (const quota::LimitSpec& spec : project.limits) {
+    if (!holds_for(spec, model, canonical)) continue;
+    std::vector<std::string> models = spec.models;
+    for (std::string& each : models) each = catalog_.canonical(project.provider, each);
+    put(specs, spec, quota::limit_name(models, spec.metric, spec.window));
+  }
+  if (who == nullptr) return specs;
+
+  if (who->max_share < 1) {
+    const std::size_t shared = specs.size();
+    for (std::size_t i = 0; i < shared; ++i) {
+      quota::LimitSpec share = specs[i];
+      share.name = fmt::format("{}@{}/share", specs[i].name, who->name);
+      share.consumer = who->name;
+      share.source = quota::Source::config;
+      share.published.clear();
+      // At least one, so that a small limit does not shut its consumer out for ever; 0 stays 0.
+      share.amount = std::min(
+          specs[i].amount,
+          std::max<std::int64_t>(1, static_cast<std::int64_t>(
+                                        std::floor(static_cast<double>(specs[i].amount) * who->max_share))));
+      specs.push_back(std::move(share));
+    }
+  }
+  for (quota::LimitSpec spec : who->limits) {
+    if (!holds_for(spec, model, canonical)) continue;
+    if (spec.time_zone.empty()) spec.time_zone = project.time_zone;
+    put(specs, spec, spec.name);
+  }
+  return specs;
+}
+
+quota::LimitId Directory::limit(Project& owner, quota::LimitSpec spec) {
+  std::string key;
+  join(key, owner.setup->name, spec.name);
+  if (const auto found = limits_by_name_.find(std::string_view(key)); found != limits_by_name_.end())
+    return found->second;
+  metrics_.add_limit(owner.setup->name, spec);
+  const quota::LimitId id = book_.add(std::move(spec), owner.setup->guard);
+  owner.limits.push_back(id);
+  owners_.push_back(&owner);
+  limits_by_name_.emplace(std::move(key), id);
+  return id;
+}
+
+const catalog::Price& Directory::price(Lane& lane, WallTime at, const catalog::Catalog& catalog) {
+  const std::int64_t day = at.time_since_epoch().count() / kMicrosPerDay;
+  if (day != lane.price_day) {
+    lane.price_day = day;
+    lane.price = catalog.price(lane.project->setup->provider, lane.model, to_rfc3339(at).substr(0, 10));
+  }
+  return lane.price;
+}
+
+}  // namespace weir::admission

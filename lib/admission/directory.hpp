@@ -1,0 +1,123 @@
+// Who may call what, resolved once: from the names in a request to the counters that hold for it.
+//
+// A *lane* is one (project, model, consumer): its limits, its price, its metrics. A *route* is what a caller
+// named: the lanes to try in order (one for a project; for a pool, its projects, then the fallback models).
+// On the way of an admission there is one hash look-up, for the route. Owned by the service; loop thread
+// only; lanes live as long as the directory.
+//
+// Bounded: models that no table lists, and consumers that no configuration names, are told apart up to a cap
+// each; past it they are "other" and share that name's limits.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "admission/metrics.hpp"
+#include "admission/setup.hpp"
+#include "catalog/catalog.hpp"
+#include "ledger/ledger.hpp"
+#include "quota/book.hpp"
+#include "time/zone.hpp"
+
+namespace weir::admission {
+
+struct Project {
+  const ProjectSetup* setup = nullptr;
+  Zone zone;
+  std::vector<quota::LimitId> limits;  // all that exist so far
+  WallInterval today{};                // cache of zone.interval(day)
+  std::int32_t today_number = 0;
+
+  std::int32_t local_day(WallTime at);
+};
+
+struct Lane;
+
+struct Route {
+  std::vector<Lane*> lanes;  // in the order in which they are tried; never empty
+};
+
+struct Lane {
+  Route route;  // to itself alone
+  Project* project = nullptr;
+  ledger::Key key;
+  std::string project_name, model, consumer;
+  std::vector<quota::LimitId> limits;
+  bool model_known = true;  // false: the strictest limits of its tier were taken
+  Priority priority = Priority::normal;
+  catalog::Price price;
+  std::int64_t price_day = 0;  // UTC day for which `price` was looked up
+  LaneMetrics metrics;
+  std::int64_t denied_untold = 0;  // denials not yet in the ledger's totals
+};
+
+class Directory {
+ public:
+  static constexpr std::size_t kMaxUnlistedModels = 1000;  // per project
+  static constexpr std::size_t kMaxUnlistedConsumers = 1000;
+  static constexpr std::size_t kMaxLanes =
+      20'000;  // past it, new consumers of a model share the lane of "other"
+  static constexpr std::size_t kMaxRoutes = 50'000;  // names remembered; past it all are looked up anew
+
+  Directory(const Setup& setup, const catalog::Catalog& catalog, quota::Book& book, ledger::Ledger& ledger,
+            Metrics& metrics);
+
+  // nullptr if no project or pool has that name.
+  const Route* route(std::string_view project, std::string_view model, std::string_view consumer,
+                     WallTime now);
+  // nullptr if no project has that name.
+  Lane* lane(std::string_view project, std::string_view model, std::string_view consumer, WallTime now);
+  // For ids read from the ledger; nullptr if the project is not configured any more.
+  Lane* lane(const ledger::Key& key, WallTime now);
+
+  [[nodiscard]] std::deque<Project>& projects() { return projects_; }
+  [[nodiscard]] std::deque<Lane>& lanes() { return lanes_; }
+  Project* project(std::string_view name);
+  [[nodiscard]] bool is_pool(std::string_view name) const;
+  // Of a limit: the project that it counts for.
+  [[nodiscard]] const Project& owner(quota::LimitId id) const { return *owners_[id]; }
+
+  // The price in force on the day of `at`.
+  static const catalog::Price& price(Lane& lane, WallTime at, const catalog::Catalog& catalog);
+  const catalog::Price& price(Lane& lane, WallTime at) { return price(lane, at, catalog_); }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  };
+  template <class Value>
+  using ByText = boost::unordered_flat_map<std::string, Value, Hash, std::equal_to<>>;
+
+  std::vector<quota::LimitSpec> specs(const ProjectSetup& project, std::string_view model,
+                                      const ConsumerSetup* consumer, bool* model_known) const;
+  quota::LimitId limit(Project& project, quota::LimitSpec spec);
+  const ConsumerSetup* consumer(std::string_view name) const;
+  std::string bounded_consumer(std::string_view name);
+  std::string bounded_model(Project& project, std::string_view model);
+
+  const Setup& setup_;
+  const catalog::Catalog& catalog_;
+  quota::Book& book_;
+  ledger::Ledger& ledger_;
+  Metrics& metrics_;
+  std::deque<Project> projects_;
+  std::deque<Lane> lanes_;
+  std::map<std::vector<Lane*>, Route> pool_routes_;
+  ByText<const Route*> routes_by_names_;
+  ByText<Lane*> lanes_by_names_;
+  ByText<quota::LimitId> limits_by_name_;  // "project\x1fname"
+  std::vector<Project*> owners_;           // by LimitId
+  std::set<std::string, std::less<>> unlisted_consumers_;
+  std::set<std::string, std::less<>> unlisted_models_;  // "project\x1fmodel"
+  std::string key_buffer_;
+};
+
+}  // namespace weir::admission

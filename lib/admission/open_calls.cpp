@@ -1,0 +1,90 @@
+#include "admission/open_calls.hpp"
+
+#include <algorithm>
+
+namespace weir::admission {
+namespace {
+
+// The first whole second at or after `at`.
+std::int64_t second_up(SteadyTime at) {
+  return (at.time_since_epoch().count() + 999'999) / 1'000'000;
+}
+std::int64_t second_down(SteadyTime at) {
+  return at.time_since_epoch().count() / 1'000'000;
+}
+
+}  // namespace
+
+OpenCalls::OpenCalls() {
+  wheel_.fill(kNone);
+}
+
+void OpenCalls::insert(const OpenCall& call) {
+  Index index;
+  if (free_.empty()) {
+    index = static_cast<Index>(slots_.size());
+    slots_.emplace_back();
+  } else {
+    index = free_.back();
+    free_.pop_back();
+  }
+  Slot& slot = slots_[index];
+  slot = Slot{.call = call, .age = {newest_, kNone}, .due = {}};
+  if (newest_ == kNone) {
+    oldest_ = index;
+  } else {
+    slots_[newest_].age.next = index;
+  }
+  newest_ = index;
+
+  // A lease that ended before the last sweep (recovery after a long stop) is due at the next one.
+  const std::int64_t due = std::max(second_up(call.lease_end()), swept_to_ + 1);
+  slot.bucket = static_cast<std::uint32_t>(due % static_cast<std::int64_t>(kWheel));
+  slot.due.next = wheel_[slot.bucket];
+  if (slot.due.next != kNone) slots_[slot.due.next].due.previous = index;
+  wheel_[slot.bucket] = index;
+  by_id_.emplace(call.id, index);
+}
+
+OpenCall* OpenCalls::find(ledger::CallId id) {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : &slots_[found->second].call;
+}
+
+void OpenCalls::erase(ledger::CallId id) {
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) return;
+  const Index index = found->second;
+  by_id_.erase(found);
+  unlink(index);
+  free_.push_back(index);
+}
+
+void OpenCalls::unlink(Index index) {
+  const Slot& slot = slots_[index];
+  (slot.age.previous == kNone ? oldest_ : slots_[slot.age.previous].age.next) = slot.age.next;
+  (slot.age.next == kNone ? newest_ : slots_[slot.age.next].age.previous) = slot.age.previous;
+  (slot.due.previous == kNone ? wheel_[slot.bucket] : slots_[slot.due.previous].due.next) = slot.due.next;
+  if (slot.due.next != kNone) slots_[slot.due.next].due.previous = slot.due.previous;
+}
+
+ledger::CallId OpenCalls::oldest() const {
+  return oldest_ == kNone ? 0 : slots_[oldest_].call.id;
+}
+
+void OpenCalls::expired(SteadyTime now, std::vector<ledger::CallId>& ids) {
+  const std::int64_t to = second_down(now);
+  if (to <= swept_to_) return;
+  // After a long suspend one turn of the wheel passes every bucket.
+  const std::int64_t from = std::max(swept_to_ + 1, to - static_cast<std::int64_t>(kWheel) + 1);
+  for (std::int64_t second = from; second <= to; ++second) {
+    for (Index i = wheel_[static_cast<std::size_t>(second % static_cast<std::int64_t>(kWheel))]; i != kNone;
+         i = slots_[i].due.next) {
+      if (slots_[i].call.lease_end() <= now) ids.push_back(slots_[i].call.id);
+    }
+  }
+  swept_to_ = to;
+  std::sort(ids.begin(), ids.end());  // closed in the order of their admission
+}
+
+}  // namespace weir::admission

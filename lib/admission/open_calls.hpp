@@ -1,0 +1,70 @@
+// The calls that are admitted and not yet closed, and when their leases end.
+//
+// A slab of slots with three ways in: by id (hash), by admission order (for the ledger's recovery mark) and
+// by the second in which the lease ends (a wheel). Every operation is O(1) and, once the slab has grown,
+// allocates nothing. Owned by the service.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "admission/directory.hpp"
+#include "ledger/records.hpp"
+
+namespace weir::admission {
+
+struct OpenCall {
+  ledger::CallId id = 0;
+  Lane* lane = nullptr;
+  Amounts held;
+  Micros skew{0};  // wall clock minus steady axis at the admission
+  Micros lease{0};
+  Micros waited{0};
+  std::int32_t local_day = 0;
+
+  [[nodiscard]] SteadyTime admitted() const { return SteadyTime(Micros(id)); }
+  [[nodiscard]] SteadyTime lease_end() const { return admitted() + lease; }
+  [[nodiscard]] WallTime admitted_wall() const { return WallTime(Micros(id) + skew); }
+};
+
+class OpenCalls {
+ public:
+  static constexpr Micros kMaxLease = std::chrono::seconds(3600);
+
+  OpenCalls();
+  void insert(const OpenCall& call);  // its id is greater than those of all open calls
+  OpenCall* find(ledger::CallId id);
+  void erase(ledger::CallId id);
+  [[nodiscard]] std::size_t size() const { return by_id_.size(); }
+  // The oldest open id; 0 if none is open.
+  [[nodiscard]] ledger::CallId oldest() const;
+  // Appends the ids whose lease has ended by `now`, rounded up to whole seconds.
+  void expired(SteadyTime now, std::vector<ledger::CallId>& ids);
+
+ private:
+  using Index = std::uint32_t;
+  static constexpr Index kNone = ~Index{0};
+  static constexpr std::size_t kWheel = 4096;  // seconds; longer than any lease
+
+  struct Links {
+    Index previous = kNone, next = kNone;
+  };
+  struct Slot {
+    OpenCall call;
+    Links age, due;
+    std::uint32_t bucket = 0;
+  };
+  void unlink(Index index);
+
+  std::vector<Slot> slots_;
+  std::vector<Index> free_;
+  boost::unordered_flat_map<ledger::CallId, Index> by_id_;
+  Index oldest_ = kNone, newest_ = kNone;
+  std::array<Index, kWheel> wheel_;
+  std::int64_t swept_to_ = -1;  // second up to which the wheel was swept; -1: not yet
+};
+
+}  // namespace weir::admission

@@ -1,0 +1,205 @@
+// Rebuilding the service from the ledger.
+//
+// Sliding limits and open calls: from the single calls of the longest window and the last quarter of an hour
+// (a short walk along the primary key), and from the few older ones that straddle a quarter of an hour.
+// Calendar limits: from the totals, which hold each closed call once, at its admission; a call that touches a
+// second day straddles, and is added to that day.
+#include <algorithm>
+
+#include "admission/service.hpp"
+
+namespace weir::admission {
+namespace {
+
+constexpr Micros kQuarter = std::chrono::minutes(15);
+constexpr Micros kMinute = std::chrono::minutes(1);
+
+std::int64_t minutes(WallTime at) {
+  return at.time_since_epoch() / kMinute;
+}
+
+bool is_sliding(const quota::LimitSpec& spec) {
+  return spec.window.kind == quota::WindowKind::sliding;
+}
+
+std::optional<CalendarUnit> unit_of(const quota::LimitSpec& spec) {
+  switch (spec.window.kind) {
+    case quota::WindowKind::day:
+      return CalendarUnit::day;
+    case quota::WindowKind::week:
+      return CalendarUnit::week;
+    case quota::WindowKind::month:
+      return CalendarUnit::month;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+// One calendar window of one zone, as some limits of a project count it.
+struct CalendarPeriod {
+  CalendarUnit unit;
+  std::string zone;
+  WallInterval interval;
+};
+
+class Recovery {
+ public:
+  Recovery(Service& service, ledger::Reader& reader, const Now& now)
+      : service_(service), reader_(reader), now_(now) {}
+
+  void run() {
+    service_.last_id_ = std::max(reader_.last_id(), service_.last_id_);
+    make_lanes_of_recent_totals();
+    recent_calls();
+    older_straddlers();
+    for (Project& project : service_.directory_.projects()) calendar_totals(project);
+    for (const ledger::IdempotencyKey& key : reader_.idempotency_keys()) {
+      service_.idempotency_.remember({key.hash_high, key.hash_low}, {key.body_hash, key.call},
+                                     SteadyTime(Micros(key.call)));
+    }
+    service_.observations_.restore(reader_.observations(), service_.directory_, now_);
+  }
+
+ private:
+  Lane* lane(const ledger::Key& key) { return service_.directory_.lane(key, now_.wall); }
+
+  // The longest sliding window there is; lanes exist before it is asked.
+  Micros longest_window() const {
+    Micros longest{0};
+    for (quota::LimitId id = 0; id < service_.book_.size(); ++id) {
+      const quota::LimitSpec& spec = service_.book_.spec(id);
+      if (is_sliding(spec)) longest = std::max(longest, spec.window.length);
+    }
+    return longest;
+  }
+
+  // Limits of models that no table lists come into being with their lanes.
+  void make_lanes_of_recent_totals() {
+    const std::int64_t now_minute = minutes(now_.wall);
+    reader_.sum_minutes(now_minute - 60, now_minute + 60,
+                        [this](const ledger::Key& key, const Amounts&) { lane(key); });
+    for (Project& project : service_.directory_.projects()) {
+      const auto id = service_.ledger_.intern(project.setup->name);
+      const std::int32_t today = project.local_day(now_.wall);
+      reader_.sum_days(id, today - 31, today + 2,
+                       [this](const ledger::Key& key, const Amounts&) { lane(key); });
+    }
+  }
+
+  void charge_sliding(const ledger::Call& call) {
+    if (call.outcome.state == ledger::State::cancelled) return;
+    Lane* of = lane(call.admission.key);
+    if (of == nullptr) return;
+    limits_.clear();
+    for (const quota::LimitId id : of->limits) {
+      if (is_sliding(service_.book_.spec(id))) limits_.push_back(id);
+    }
+    service_.book_.charge(limits_, call.outcome.charged,
+                          span_of(call.admission.id, call.admission.skew_us, call.outcome), now_);
+  }
+
+  void reopen(const ledger::Admission& admission) {
+    Lane* of = lane(admission.key);
+    if (of == nullptr) return;
+    service_.open_.insert({.id = admission.id,
+                           .lane = of,
+                           .held = admission.held,
+                           .skew = Micros(admission.skew_us),
+                           .lease = Micros(admission.lease_us),
+                           .waited = Micros(admission.waited_us),
+                           .local_day = admission.local_day});
+    service_.book_.hold(of->limits, admission.held);
+  }
+
+  ledger::CallId first_recent() const {
+    return (now_.steady - longest_window() - kQuarter).time_since_epoch().count();
+  }
+
+  void recent_calls() {
+    ledger::CallId from = first_recent();
+    if (const ledger::CallId oldest = reader_.oldest_open(); oldest > 0) from = std::min(from, oldest);
+    reader_.each_call(from, [this](const ledger::Call& call) {
+      if (call.closed) {
+        charge_sliding(call);
+      } else {
+        reopen(call.admission);
+      }
+    });
+    walked_from_ = from;
+  }
+
+  void older_straddlers() {
+    reader_.each_straddler(now_.wall - longest_window() - kQuarter, [this](const ledger::Call& call) {
+      if (call.admission.id < walked_from_) charge_sliding(call);
+    });
+  }
+
+  void calendar_totals(Project& project) {
+    const Micros guard = project.setup->guard;
+    std::vector<CalendarPeriod> periods;
+    for (const quota::LimitId id : project.limits) {
+      const quota::LimitSpec& spec = service_.book_.spec(id);
+      const auto unit = unit_of(spec);
+      if (!unit) continue;
+      const Zone zone = *Zone::find(spec.time_zone);
+      // Near midnight the neighbouring window counts as well.
+      for (const WallTime at : {now_.wall - 2 * guard, now_.wall, now_.wall + 2 * guard}) {
+        const WallInterval interval = zone.interval(*unit, at);
+        const bool known = std::any_of(periods.begin(), periods.end(), [&](const CalendarPeriod& p) {
+          return p.unit == *unit && p.zone == spec.time_zone && p.interval.begin == interval.begin;
+        });
+        if (!known) periods.push_back({*unit, spec.time_zone, interval});
+      }
+    }
+    for (const CalendarPeriod& period : periods) period_totals(project, period);
+  }
+
+  void restore(const ledger::Key& key, const CalendarPeriod& period, const Amounts& charged) {
+    Lane* of = lane(key);
+    if (of == nullptr) return;
+    for (const quota::LimitId id : of->limits) {
+      const quota::LimitSpec& spec = service_.book_.spec(id);
+      if (unit_of(spec) != period.unit || spec.time_zone != period.zone) continue;
+      service_.book_.restore(id, period.interval.begin, charged.of(spec.metric), now_);
+    }
+  }
+
+  void period_totals(Project& project, const CalendarPeriod& period) {
+    const ledger::NameId id = service_.ledger_.intern(project.setup->name);
+    const auto add = [&](const ledger::Key& key, const Amounts& charged) {
+      if (key.project == id) restore(key, period, charged);
+    };
+    if (period.zone == project.setup->time_zone) {
+      reader_.sum_days(id, project.zone.local_day(period.interval.begin),
+                       project.zone.local_day(period.interval.end), add);
+    } else {
+      reader_.sum_minutes(minutes(period.interval.begin), minutes(period.interval.end), add);
+    }
+    const Micros guard = project.setup->guard;
+    reader_.each_straddler(period.interval.begin - 2 * guard, [&](const ledger::Call& call) {
+      if (call.admission.key.project != id || call.outcome.state == ledger::State::cancelled) return;
+      const quota::Span span = span_of(call.admission.id, call.admission.skew_us, call.outcome);
+      const WallTime begin = span.wall(span.admitted) - guard;
+      const WallTime end = span.wall(std::max(span.admitted, span.latest)) + guard;
+      const bool touches = begin < period.interval.end && end >= period.interval.begin;
+      if (touches && !period.interval.contains(call.admitted_at())) {
+        restore(call.admission.key, period, call.outcome.charged);
+      }
+    });
+  }
+
+  Service& service_;
+  ledger::Reader& reader_;
+  const Now now_;
+  std::vector<quota::LimitId> limits_;
+  ledger::CallId walked_from_ = 0;
+};
+
+void Service::recover(ledger::Reader& reader, const Now& now) {
+  Recovery(*this, reader, now).run();
+  tick(now);
+}
+
+}  // namespace weir::admission

@@ -1,0 +1,161 @@
+// The service in the middle: admits calls, waits for room, settles, expires leases, and writes it all to the
+// ledger.
+//
+// Owned by the daemon; loop thread only; no I/O of its own but through the ledger, no clock: `now` is passed
+// in. What it appends to the ledger is committed before the caller answers (the caller waits on the ledger),
+// so an answer leaves only when its record is durable.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "admission/directory.hpp"
+#include "admission/idempotency.hpp"
+#include "admission/metrics.hpp"
+#include "admission/observations.hpp"
+#include "admission/open_calls.hpp"
+#include "admission/settlement.hpp"
+#include "admission/setup.hpp"
+#include "admission/waiting_line.hpp"
+#include "catalog/catalog.hpp"
+#include "ledger/ledger.hpp"
+#include "ledger/reader.hpp"
+#include "quota/book.hpp"
+
+namespace weir::admission {
+
+enum class Verdict : std::uint8_t {
+  admitted,
+  waiting,         // in line: `done` will be called
+  denied,          // no room now; see violations
+  timed_out,       // waited, and there was no room
+  never_fits,      // wants more than a limit's whole amount
+  too_many_open,   // Setup::max_open calls are open
+  line_full,       // would wait, but Setup::max_waiting do already
+  ledger_failing,  // the disk fails and nothing may be admitted without it
+};
+
+// Valid during the call that gave it.
+struct Answer {
+  Verdict verdict = Verdict::denied;
+  const OpenCall* call = nullptr;  // admitted
+  const Lane* lane = nullptr;      // of the call; or whose limits refused it
+  std::span<const quota::Violation> violations{};
+  SteadyTime retry_at{};  // refused: when all limits will have room, as far as is known now
+  Micros waited{0};
+  std::uint64_t ticket = 0;  // waiting
+};
+
+struct Ask {
+  const Route* route = nullptr;
+  Amounts want;
+  std::optional<Priority> priority;  // default: the consumer's
+  Micros lease{120'000'000};
+  Micros wait{0};
+};
+
+enum class SettleVerdict : std::uint8_t {
+  settled,
+  repeated,      // the same settlement again: `outcome` is the first one's
+  contradicted,  // settled before with something else
+  gone,          // cancelled
+  not_open,      // not among the open calls: look it up in the ledger, then settle_closed()
+};
+struct Settled {
+  SettleVerdict verdict = SettleVerdict::settled;
+  const Lane* lane = nullptr;  // nullptr if its project is not configured any more
+  ledger::Outcome outcome{};
+};
+
+class Service {
+ public:
+  Service(const Setup& setup, const catalog::Catalog& catalog, ledger::Ledger& ledger,
+          telemetry::Registry& registry);
+
+  // Rebuilds everything from the ledger. Once, before the first request.
+  void recover(ledger::Reader& reader, const Now& now);
+
+  // nullptr: no such project or pool.
+  const Route* route(std::string_view project, std::string_view model, std::string_view consumer,
+                     const Now& now) {
+    return directory_.route(project, model, consumer, now.wall);
+  }
+  // Decides now. With ask.wait > 0 and no room now but in time, the call goes in line (Verdict::waiting) and
+  // `done` is called later, once.
+  Answer admit(const Ask& ask, const Now& now, const std::function<void(const Answer&)>& done = {});
+  // Leaves the line; its `done` is not called.
+  void abandon(std::uint64_t ticket);
+
+  Settled settle(ledger::CallId id, const Settlement& settlement, const Now& now);
+  // The same for a call that is closed already, as the ledger has it: a repetition, a contradiction, or the
+  // late settlement of an expired call, which corrects its charge.
+  Settled settle_closed(const ledger::Call& call, const Settlement& settlement, const Now& now);
+  // The call was never sent. settled: done; contradicted: it was settled; gone: cancelled before.
+  SettleVerdict cancel(ledger::CallId id, const Now& now);
+  SettleVerdict cancel_closed(const ledger::Call& call, const Now& now);
+  // A call made without admission: charged even beyond the limits.
+  Settled record(Lane& lane, WallTime at, const Amounts& estimate, const Settlement& settlement,
+                 const Now& now);
+  void learn(const Lane* lane, const Settlement& settlement, const Now& now);
+
+  // Expires leases, lets waiting calls in or out, hands denials to the ledger. At least once a second, and at
+  // next_event().
+  void tick(const Now& now);
+  [[nodiscard]] std::optional<SteadyTime> next_event() const { return line_.next_event(); }
+  // Ends all waiting at once (the daemon stops).
+  void dismiss_waiting(const Now& now);
+
+  void refresh_gauges(const Now& now);
+
+  // For reports; loop thread.
+  Directory& directory() { return directory_; }
+  quota::Book& book() { return book_; }
+  Idempotency& idempotency() { return idempotency_; }
+  Observations& observations() { return observations_; }
+  [[nodiscard]] const Setup& setup() const { return setup_; }
+  [[nodiscard]] const OpenCall* open_call(ledger::CallId id) { return open_.find(id); }
+  [[nodiscard]] std::size_t open_calls() const { return open_.size(); }
+  // Calls that wait for room on a limit of `lane`.
+  [[nodiscard]] std::size_t waiting() const { return line_.size(); }
+
+ private:
+  friend class Recovery;
+
+  // Tries the route's lanes in order; on refusal the violations of the lane that has room first are in
+  // violations_.
+  bool try_route(const Route& route, const Amounts& want, const Now& now, Lane*& lane, SteadyTime& retry_at);
+  Amounts priced(Lane& lane, Amounts want, const Now& now);
+  const OpenCall* open(Lane& lane, const Amounts& held, Micros lease, Micros waited, const Now& now);
+  ledger::CallId next_id(const Now& now);
+  Answer refusal(Verdict verdict, Lane* lane, SteadyTime retry_at, Micros waited);
+  void count_denial(Lane& lane, bool timed_out);
+  void close(const OpenCall& call, const ledger::Outcome& outcome, const Now& now);
+  void correct(const ledger::Call& call, Lane* lane, const ledger::Outcome& outcome, const Now& now);
+  void refused(const std::vector<ledger::CallId>& ids);
+  void pump(const Now& now);
+  void expire(const Now& now);
+  void tell_denials(const Now& now);
+
+  const Setup setup_;
+  const catalog::Catalog& catalog_;
+  ledger::Ledger& ledger_;
+  Metrics metrics_;
+  quota::Book book_;
+  Directory directory_;
+  OpenCalls open_;
+  WaitingLine line_;
+  Idempotency idempotency_;
+  Observations observations_;
+  ledger::CallId last_id_ = 0;
+  std::vector<quota::Violation> violations_;  // of the lane that refused
+  std::vector<quota::Violation> candidate_;   // of the lane being tried
+  std::vector<Lane*> denied_lanes_;           // with denials not yet told
+  std::vector<ledger::CallId> due_;
+  bool pumping_ = false;
+};
+
+}  // namespace weir::admission

@@ -1,0 +1,51 @@
+// What a caller says happened to a call, and what follows from it. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "admission/open_calls.hpp"
+#include "catalog/catalog.hpp"
+#include "ledger/records.hpp"
+#include "provider/error.hpp"
+#include "quota/book.hpp"
+
+namespace weir::admission {
+
+struct Settlement {
+  int status = 200;  // upstream's
+  std::optional<Usage> usage;
+  Micros latency{-1};  // negative: not told
+  std::optional<WallTime> sent_at;
+  std::optional<provider::UpstreamError> error;
+};
+
+// Equal for two settlements that say the same; used to tell a repetition from a contradiction.
+std::uint64_t fingerprint(const Settlement& settlement);
+
+// The last moment at which upstream can have counted the call: `sent_at` plus the guard, else the settlement
+// itself.
+SteadyTime latest_moment(const Settlement& settlement, SteadyTime admitted, Micros guard, const Now& now);
+
+// What a settled call is charged in the end.
+// With a usage: that. Without: requests stay charged whatever the status (failed calls count too); tokens
+// stay at the estimate for 2xx and 4xx (upstream counts the tokens of a call that it refuses as too long) and
+// are taken back for 5xx, which counts requests only; errors cost no money.
+Amounts charge_of(const Settlement& settlement, const Amounts& held, NanoUsd cost);
+
+ledger::Outcome outcome_of(const Settlement& settlement, const OpenCall& call, const catalog::Price& price,
+                           Micros guard, const Now& now);
+// The lease ended: the call may have been sent, so it keeps its charge.
+ledger::Outcome expiry_of(const OpenCall& call, Micros guard);
+ledger::Outcome cancellation_of(const OpenCall& call, const Now& now);
+
+// From the ledger's record to the arithmetic's.
+quota::Span span_of(ledger::CallId id, std::int64_t skew_us, const ledger::Outcome& outcome);
+bool straddles(const quota::Span& span, Micros guard);
+
+// What a closed call adds to the totals. A later outcome of the same call adds `totals_of(new) -
+// totals_of(old)`.
+ledger::Totals totals_of(const ledger::Outcome& outcome);
+ledger::Totals operator-(const ledger::Totals& a, const ledger::Totals& b);
+
+}  // namespace weir::admission

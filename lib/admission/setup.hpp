@@ -1,0 +1,49 @@
+// What the service is set up with: the configuration, checked, without secrets. Constant after construction.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "quota/limit.hpp"
+#include "time/instant.hpp"
+
+namespace weir::admission {
+
+struct ProjectSetup {
+  std::string name;
+  std::string provider;
+  std::string tier;
+  std::string as_of;  // "" = the latest
+  bool use_catalog = true;
+  std::string time_zone;  // exists; in which the project's days are reported
+  Micros guard{250'000};  // bound on network jitter and clock difference to upstream
+  std::vector<quota::LimitSpec> limits;
+};
+
+struct PoolSetup {
+  std::string name;
+  std::vector<std::string> projects;                         // in the order in which they are tried
+  std::map<std::string, std::vector<std::string>> fallback;  // model -> other models, in order
+};
+
+enum class Priority : std::uint8_t { high, normal, low };
+
+struct ConsumerSetup {
+  std::string name;
+  Priority priority = Priority::normal;
+  double max_share = 1;                  // of any one limit
+  std::vector<quota::LimitSpec> limits;  // in every project, each with its own counter
+};
+
+struct Setup {
+  std::vector<ProjectSetup> projects;
+  std::vector<PoolSetup> pools;
+  std::vector<ConsumerSetup> consumers;
+  Micros max_wait = std::chrono::seconds(60);
+  std::size_t max_waiting = 1000;
+  std::size_t max_open = 100'000;
+};
+
+}  // namespace weir::admission

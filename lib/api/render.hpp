@@ -1,0 +1,52 @@
+// Answers as bytes. The two on the hot path (an admission, a denial) and all others are appended to a reused
+// buffer by hand: a JSON library would cost more than the decision itself.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "admission/service.hpp"
+#include "ledger/records.hpp"
+
+namespace weir::api {
+
+void append_int(std::string& out, std::int64_t value);
+// Seconds with up to three decimals: "5", "0.25".
+void append_seconds(std::string& out, Micros duration);
+// Dollars with six decimals, rounded half up: "0.000123".
+void append_usd(std::string& out, NanoUsd amount);
+void append_time(std::string& out, WallTime at);              // with quotes
+void append_string(std::string& out, std::string_view text);  // with quotes, escaped
+// In the metric's unit: a count, or dollars.
+void append_amount(std::string& out, Metric metric, std::int64_t amount);
+
+// 201 of POST /v1/admissions. The same text for a call read back from the ledger, so a retry gets the first
+// answer.
+struct AdmissionText {
+  ledger::CallId id = 0;
+  std::string_view project, model;
+  WallTime admitted_at;
+  Micros lease{0}, waited{0};
+  Amounts charged;
+};
+void append_admission(std::string& out, const AdmissionText& admission);
+
+// 200 of a settlement.
+void append_settled(std::string& out, std::string_view project, std::string_view model,
+                    std::string_view consumer, const ledger::Outcome& outcome);
+void append_usage(std::string& out, const Usage& usage);
+
+// 429: the problem, and its header lines (Retry-After, RateLimit, RateLimit-Policy).
+void append_denial(std::string& out, std::string& headers, const admission::Answer& answer, const Now& now,
+                   const quota::Book& book, std::size_t waiting);
+// 422 never-fits.
+void append_never_fits(std::string& out, const admission::Answer& answer, const quota::Book& book);
+
+// One element of GET /v1/quota's limits.
+void append_limit(std::string& out, std::string_view project, const quota::LimitSpec& spec,
+                  const quota::LimitView& view);
+// One element of GET /v1/calls' calls.
+void append_call(std::string& out, const ledger::Call& call, std::string_view project, std::string_view model,
+                 std::string_view consumer);
+
+}  // namespace weir::api

@@ -1,0 +1,344 @@
+// What is asked about quotas, usage, calls, observations; the metrics.
+#include <charconv>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "http/uri.hpp"
+#include "time/rfc3339.hpp"
+
+#include "api/api.hpp"
+#include "api/call_export.hpp"
+#include "api/ids.hpp"
+#include "api/render.hpp"
+#include "text/suggest.hpp"
+
+namespace weir::api {
+namespace {
+
+constexpr std::size_t kMaxPage = 1000;
+
+using Params = std::vector<std::pair<std::string, std::string>>;
+
+void bad_query(http::Exchange& exchange, std::string detail) {
+  http::reply(exchange,
+              {.status = 400, .title = {}, .detail = std::move(detail), .errors = {}, .headers = {}});
+}
+
+// Reads the query's parameters through `read(name, value)`, which returns what is wrong with one ("" =
+// nothing). False: answered with a 400.
+template <class Read>
+bool read_query(http::Exchange& exchange, const std::vector<std::string_view>& known, Read read) {
+  for (const auto& [name, value] : http::query_params(exchange.request().query)) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      bad_query(exchange, fmt::format("unknown parameter \"{}\"{}", name, did_you_mean(name, known)));
+      return false;
+    }
+    if (value.empty()) continue;
+    const std::string wrong = read(name, value);
+    if (!wrong.empty()) {
+      bad_query(exchange, fmt::format("parameter {}: {}", name, wrong));
+      return false;
+    }
+  }
+  return true;
+}
+
+std::string read_time(std::string_view text, std::optional<WallTime>& out) {
+  out = parse_rfc3339(text);
+  return out ? "" : "must be an RFC 3339 time or a date, like 2026-11-22T08:00:00Z or 2026-11-22";
+}
+
+struct UsageForm {
+  ledger::UsageQuery query;
+  std::map<std::string, Zone, std::less<>> zones;  // of the projects; a copy, for the report thread
+  bool csv = false;
+};
+
+void append_usage_row(std::string& out, const ledger::UsageRow& row) {
+  const ledger::Totals& t = row.totals;
+  const auto text = [&out](const char* key, const std::string& value) {
+    out += key;
+    if (value.empty()) {
+      out += "null";
+    } else {
+      append_string(out, value);
+    }
+  };
+  const auto count = [&out](const char* key, std::int64_t value) {
+    out += key;
+    append_int(out, value);
+  };
+  out += "{\"bucket_start\":";
+  if (row.bucket_start) {
+    append_time(out, *row.bucket_start);
+  } else {
+    out += "null";
+  }
+  text(",\"project\":", row.project);
+  text(",\"model\":", row.model);
+  text(",\"consumer\":", row.consumer);
+  count(",\"calls\":", t.calls);
+  count(",\"errors\":", t.errors);
+  count(",\"denied\":", t.denied);
+  count(",\"expired\":", t.expired);
+  count(",\"input_tokens\":", t.usage.input_tokens);
+  count(",\"cached_input_tokens\":", t.usage.cached_input_tokens);
+  count(",\"output_tokens\":", t.usage.output_tokens);
+  count(",\"thoughts_tokens\":", t.usage.thoughts_tokens);
+  count(",\"tool_use_tokens\":", t.usage.tool_use_tokens);
+  count(",\"total_tokens\":", t.usage.total_tokens());
+  out += ",\"cost_usd\":";
+  append_usd(out, t.cost);
+  out += '}';
+}
+
+void append_usage_csv(std::string& out, const ledger::UsageRow& row) {
+  const ledger::Totals& t = row.totals;
+  if (row.bucket_start) out += to_rfc3339(*row.bucket_start);
+  for (const std::string* name : {&row.project, &row.model, &row.consumer}) {
+    out += ',';
+    if (name->find_first_of(",\"") != std::string::npos) {
+      append_string(out, *name);
+    } else {
+      out += *name;
+    }
+  }
+  for (const std::int64_t value :
+       {t.calls, t.errors, t.denied, t.expired, t.usage.input_tokens, t.usage.cached_input_tokens,
+        t.usage.output_tokens, t.usage.thoughts_tokens, t.usage.tool_use_tokens, t.usage.total_tokens()}) {
+    out += ',';
+    append_int(out, value);
+  }
+  out += ',';
+  append_usd(out, t.cost);
+  out += '\n';
+}
+
+std::string render_usage(const std::vector<ledger::UsageRow>& rows, bool csv) {
+  std::string out;
+  if (csv) {
+    out =
+        "bucket_start,project,model,consumer,calls,errors,denied,expired,input_tokens,cached_input_tokens,"
+        "output_tokens,"
+        "thoughts_tokens,tool_use_tokens,total_tokens,cost_usd\n";
+    for (const ledger::UsageRow& row : rows) append_usage_csv(out, row);
+    return out;
+  }
+  out = "{\"rows\":[";
+  for (const ledger::UsageRow& row : rows) {
+    if (out.back() != '[') out += ',';
+    append_usage_row(out, row);
+  }
+  return out += "]}";
+}
+
+std::string read_by(std::string_view list, ledger::UsageQuery& query) {
+  query.by_project = query.by_model = query.by_consumer = false;
+  while (!list.empty()) {
+    const std::size_t comma = list.find(',');
+    const std::string_view word = list.substr(0, comma);
+    list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+    if (word == "project") {
+      query.by_project = true;
+    } else if (word == "model") {
+      query.by_model = true;
+    } else if (word == "consumer") {
+      query.by_consumer = true;
+    } else {
+      return "must be a list of project, model, consumer";
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+// --- quota
+// -----------------------------------------------------------------------------------------------------------
+
+void Api::quota(Exchange& exchange) {
+  std::string project_name, model;
+  if (!read_query(exchange, {"project", "model"}, [&](const std::string& name, const std::string& value) {
+        (name == "project" ? project_name : model) = value;
+        return std::string();
+      })) {
+    return;
+  }
+  const Now now = parts_.now();
+  admission::Directory& directory = parts_.service.directory();
+  if (!project_name.empty() && directory.project(project_name) == nullptr) {
+    return http::reply(exchange, {.status = 404,
+                                  .title = {},
+                                  .detail = fmt::format("no project is named \"{}\"", project_name),
+                                  .errors = {},
+                                  .headers = {}});
+  }
+  body_ = "{\"as_of\":";
+  append_time(body_, now.wall);
+  body_ += ",\"limits\":[";
+  quota::Book& book = parts_.service.book();
+  for (admission::Project& project : directory.projects()) {
+    if (!project_name.empty() && project.setup->name != project_name) continue;
+    const std::vector<quota::LimitId>* limits = &project.limits;
+    if (!model.empty()) limits = &directory.lane(project.setup->name, model, "default", now.wall)->limits;
+    for (const quota::LimitId id : *limits) {
+      if (body_.back() != '[') body_ += ',';
+      append_limit(body_, project.setup->name, book.spec(id), book.view(id, now));
+    }
+  }
+  body_ += "]}";
+  exchange.reply({.body = body_});
+}
+
+// --- usage and calls
+// -------------------------------------------------------------------------------------------------
+
+void Api::usage(Exchange& exchange) {
+  auto form = std::make_shared<UsageForm>();
+  ledger::UsageQuery& query = form->query;
+  const auto read = [&](const std::string& name, const std::string& value) -> std::string {
+    if (name == "since") return read_time(value, query.since);
+    if (name == "until") return read_time(value, query.until);
+    if (name == "by") return read_by(value, query);
+    if (name == "bucket") {
+      if (value != "hour" && value != "day" && value != "none") return "must be hour, day or none";
+      query.bucket = value == "hour"  ? ledger::Bucket::hour
+                     : value == "day" ? ledger::Bucket::day
+                                      : ledger::Bucket::none;
+      return {};
+    }
+    query.zone = Zone::find(value);
+    return query.zone ? "" : "must be an IANA time zone, like America/Los_Angeles";
+  };
+  if (!read_query(exchange, {"since", "until", "by", "bucket", "tz"}, read)) return;
+  form->csv = exchange.request().header("Accept").find("text/csv") != std::string_view::npos;
+  for (const admission::Project& project : parts_.service.directory().projects()) {
+    form->zones.emplace(project.setup->name, project.zone);
+  }
+  query.project_zone = [zones = &form->zones](std::string_view project) {
+    const auto found = zones->find(project);
+    return found == zones->end() ? Zone::utc() : found->second;
+  };
+  report(exchange, [form](ledger::Reader& reader, std::shared_ptr<Exchange> held) -> ReportPool::Then {
+    std::string text = render_usage(reader.usage(form->query), form->csv);
+    return [held, form, text = std::move(text)] {
+      held->reply({.content_type = form->csv ? "text/csv; charset=utf-8" : "application/json", .body = text});
+    };
+  });
+}
+
+void Api::calls(Exchange& exchange) {
+  ledger::CallFilter filter;
+  const auto number = [](const std::string& text, auto& out, auto least, auto most) {
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), out);
+    return read.ec == std::errc() && read.ptr == text.data() + text.size() && out >= least && out <= most;
+  };
+  const auto read = [&](const std::string& name, const std::string& value) -> std::string {
+    if (name == "project") filter.project = value;
+    if (name == "model") filter.model = value;
+    if (name == "consumer") filter.consumer = value;
+    if (name == "since") return read_time(value, filter.since);
+    if (name == "until") return read_time(value, filter.until);
+    if (name == "status") {
+      int status = 0;
+      if (!number(value, status, 100, 599)) return "must be an HTTP status, 100 to 599";
+      filter.status = status;
+    }
+    if (name == "limit" && !number(value, filter.limit, std::size_t{1}, kMaxPage)) {
+      return fmt::format("must be 1 to {}", kMaxPage);
+    }
+    if (name == "cursor") {
+      const auto cursor = parse_id(value);
+      if (!cursor) return "must be the next_cursor of an earlier answer";
+      filter.before = *cursor;
+    }
+    return {};
+  };
+  if (!read_query(exchange, {"project", "model", "consumer", "status", "since", "until", "limit", "cursor"},
+                  read))
+    return;
+
+  const std::string_view accept = exchange.request().header("Accept");
+  if (accept.find("application/x-ndjson") != std::string_view::npos) {
+    return exchange.stream(200, "application/x-ndjson",
+                           call_stream(parts_.reports, std::move(filter), ExportForm::ndjson));
+  }
+  if (accept.find("text/csv") != std::string_view::npos) {
+    return exchange.stream(200, "text/csv; charset=utf-8",
+                           call_stream(parts_.reports, std::move(filter), ExportForm::csv));
+  }
+  report(exchange, [filter](ledger::Reader& reader, std::shared_ptr<Exchange> held) -> ReportPool::Then {
+    std::string text = render_page(reader, filter);
+    return [held, text = std::move(text)] { held->reply({.body = text}); };
+  });
+}
+
+// --- observations
+// ----------------------------------------------------------------------------------------------------
+
+void Api::observations(Exchange& exchange) {
+  body_ = "{\"observations\":[";
+  for (const ledger::Observation& seen : parts_.service.observations().all()) {
+    if (body_.back() != '[') body_ += ',';
+    body_ += "{\"id\":\"";
+    append_id(body_, seen.id);
+    body_ += "\",\"project\":";
+    append_string(body_, parts_.ledger.name(seen.project));
+    body_ += ",\"model\":";
+    append_string(body_, seen.model);
+    body_ += ",\"limit\":";
+    append_string(body_, seen.limit);
+    body_ += ",\"kind\":";
+    append_string(body_, seen.kind);
+    body_ += ",\"amount\":";
+    if (seen.amount < 0) {
+      body_ += "null";
+    } else {
+      append_int(body_, seen.amount);
+    }
+    body_ += ",\"until\":";
+    append_time(body_, seen.until);
+    body_ += ",\"seen_at\":";
+    append_time(body_, seen.seen_at);
+    body_ += ",\"evidence\":";
+    append_string(body_, seen.evidence);
+    body_ += '}';
+  }
+  body_ += "]}";
+  exchange.reply({.body = body_});
+}
+
+void Api::forget_observation(Exchange& exchange, std::string_view id_text) {
+  const auto id = parse_id(id_text);
+  if (!id || !parts_.service.observations().forget(*id)) {
+    return http::reply(exchange, {.status = 404,
+                                  .title = {},
+                                  .detail = fmt::format("there is no observation {}", id_text),
+                                  .errors = {},
+                                  .headers = {}});
+  }
+  exchange.write({.status = 204});
+  send_when_committed(exchange);
+}
+
+// --- metrics
+// ---------------------------------------------------------------------------------------------------------
+
+void Api::metrics(Exchange& exchange) {
+  parts_.service.refresh_gauges(parts_.now());
+  // Values are copied here; the text is made beside the loop.
+  auto snapshot = std::make_shared<telemetry::Snapshot>(parts_.metrics.snapshot());
+  const auto held = exchange.shared_from_this();
+  const auto render = [this, snapshot] {
+    std::string text = snapshot->render();
+    if (parts_.process_metrics) parts_.process_metrics(text);
+    return text;
+  };
+  const bool queued = parts_.reports.run_without_ledger([held, render]() -> ReportPool::Then {
+    return [held, text = render()] { held->reply({.content_type = telemetry::kContentType, .body = text}); };
+  });
+  if (!queued) held->reply({.content_type = telemetry::kContentType, .body = render()});
+}
+
+}  // namespace weir::api
