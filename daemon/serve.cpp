@@ -1,0 +1,225 @@
+#include "daemon/serve.hpp"
+
+#include <csignal>
+#include <filesystem>
+
+#include <sys/stat.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "admission/service.hpp"
+#include "daemon/clock.hpp"
+#include "daemon/version.hpp"
+#include "http/server.hpp"
+#include "ledger/ledger.hpp"
+#include "ledger/reader.hpp"
+#include "telemetry/log.hpp"
+#include "telemetry/metrics.hpp"
+#include "telemetry/process.hpp"
+
+#include "api/api.hpp"
+#include "api/report_pool.hpp"
+
+namespace weir::daemon {
+namespace {
+
+namespace asio = boost::asio;
+
+// For answers under way when the daemon is told to stop.
+constexpr std::chrono::seconds kPatience{10};
+// Leases end, denials are written and the line is looked at this often when nothing else happens.
+constexpr std::chrono::seconds kTick{1};
+
+admission::Setup setup_of(const Config& config) {
+  admission::Setup setup;
+  for (const ProjectConfig& project : config.projects) {
+    setup.projects.push_back({.name = project.name,
+                              .provider = project.provider,
+                              .tier = project.tier,
+                              .as_of = project.as_of,
+                              .use_catalog = project.use_catalog,
+                              .time_zone = project.time_zone,
+                              .guard = project.guard,
+                              .limits = project.limits});
+  }
+  for (const PoolConfig& pool : config.pools)
+    setup.pools.push_back({pool.name, pool.projects, pool.fallback});
+  for (const ConsumerConfig& consumer : config.consumers) {
+    setup.consumers.push_back({.name = consumer.name,
+                               .priority = static_cast<admission::Priority>(consumer.priority),
+                               .max_share = consumer.max_share,
+                               .limits = consumer.limits});
+  }
+  setup.max_wait = Micros(static_cast<std::int64_t>(config.queue.max_wait_s * 1e6));
+  setup.max_waiting = config.queue.max_waiting;
+  setup.max_open = config.queue.max_open;
+  return setup;
+}
+
+http::ServerOptions server_options(const ServerConfig& config) {
+  http::ServerOptions options;
+  options.listen = config.listen;
+  options.allowed_hosts = config.allowed_hosts;
+  options.bearer_token = config.bearer_token.reveal();
+  options.max_connections = config.max_connections;
+  options.max_header_bytes = config.max_header_bytes;
+  options.max_body_bytes = config.max_body_bytes;
+  return options;
+}
+
+// The daemon while it runs: the parts, wired. Everything happens on the thread that runs loop_.
+class Daemon {
+ public:
+  explicit Daemon(const Config& config)
+      : ledger_(config.ledger, [this](std::function<void()> work) { asio::post(loop_, std::move(work)); }),
+        reader_(std::make_unique<ledger::Reader>(config.ledger.path)),
+        clock_(reader_->anchor(), reader_->last_id()),
+        service_(setup_of(config), catalog::Catalog::embedded(), ledger_, metrics_),
+        reports_(loop_, config.ledger.path),
+        api_({.loop = loop_,
+              .service = service_,
+              .ledger = ledger_,
+              .reports = reports_,
+              .metrics = metrics_,
+              .now = [this] { return clock_.now(); },
+              .line_changed = [this] { wake_for_line(); },
+              .process_metrics = telemetry::append_process_metrics}),
+        server_(loop_, server_options(config.server),
+                [this](http::Exchange& exchange) { api_.handle(exchange); }),
+        signals_(loop_, SIGTERM, SIGINT, SIGHUP),
+        ticker_(loop_),
+        line_timer_(loop_) {
+    metrics_
+        .add({.name = "weir_build_info",
+              .help = "The program that runs; always 1.",
+              .type = telemetry::Type::gauge,
+              .labels = {"version", "revision"},
+              .buckets = {},
+              .bounded_labels = {}})
+        .gauge({std::string(kVersion), std::string(kCommit)})
+        .set(1);
+    metrics_
+        .add({.name = "weir_config_last_reload_successful",
+              .help = "1 if the configuration was read without errors when it was last read.",
+              .type = telemetry::Type::gauge,
+              .labels = {},
+              .buckets = {},
+              .bounded_labels = {}})
+        .gauge({})
+        .set(1);
+    ledger_.on_notice([](const std::string& text) { spdlog::warn("{}", text); });
+    ledger_.store_anchor(clock_.anchor());
+    service_.recover(*reader_, clock_.now());
+    reader_.reset();
+  }
+
+  // Returns when the daemon was told to stop and has.
+  void run() {
+    server_.listen();
+    for (const std::string& address : server_.addresses()) {
+      const bool unix_socket = address.rfind("unix:", 0) == 0;
+      spdlog::info("listening on {}{}", unix_socket ? "" : "http://", address);
+    }
+    wait_for_signal();
+    tick();
+    loop_.run();
+  }
+
+ private:
+  void tick() {
+    service_.tick(clock_.now());
+    ticker_.expires_after(kTick);
+    ticker_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) tick();
+    });
+  }
+
+  // Somebody waits: look again when room is expected, if that is before the next tick.
+  void wake_for_line() {
+    const auto next = service_.next_event();
+    if (!next) return;
+    const auto in = std::max(Micros(1000), *next - clock_.now().steady);
+    if (in >= kTick) return;  // the tick comes first, and asks again
+    line_timer_.expires_after(in);
+    line_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error) return;
+      service_.tick(clock_.now());
+      wake_for_line();
+    });
+  }
+
+  void wait_for_signal() {
+    signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+      if (error) return;
+      if (signal == SIGHUP) {
+        spdlog::warn(
+            "SIGHUP: restart the daemon to read its configuration again; nothing in the ledger is lost by "
+            "that");
+      } else if (!stopping_) {
+        stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+      } else {
+        spdlog::warn("told to stop again: stopping at once");
+        loop_.stop();
+      }
+      wait_for_signal();
+    });
+  }
+
+  void stop(std::string_view why) {
+    stopping_ = true;
+    spdlog::info("{}: finishing what was accepted, then stopping", why);
+    api_.stopping();
+    service_.dismiss_waiting(clock_.now());
+    ledger_.flush();
+    server_.stop(kPatience, [this] {
+      service_.tick(clock_.now());
+      ledger_.drain([this] {
+        const std::size_t lost = ledger_.health().backlog;
+        if (lost > 0) spdlog::error("{} records could not be written: {}", lost, ledger_.health().last_error);
+        loop_.stop();
+      });
+    });
+  }
+
+  asio::io_context loop_{1};
+  telemetry::Registry metrics_;
+  ledger::Ledger ledger_;
+  std::unique_ptr<ledger::Reader> reader_;  // while starting
+  Clock clock_;
+  admission::Service service_;
+  api::ReportPool reports_;
+  api::Api api_;
+  http::Server server_;
+  asio::signal_set signals_;
+  asio::steady_timer ticker_;
+  asio::steady_timer line_timer_;
+  bool stopping_ = false;
+};
+
+}  // namespace
+
+int serve(const Config& config) {
+  telemetry::set_up_log("info");
+  std::signal(SIGPIPE, SIG_IGN);
+  ::umask(0077);
+  try {
+    std::filesystem::create_directories(std::filesystem::path(config.ledger.path).parent_path());
+    for (const ConfigError& warning : config.warnings) spdlog::warn("{}", to_string(warning));
+    Daemon daemon(config);
+    spdlog::info("ledger {}, {}", config.ledger.path,
+                 config.file.empty() ? std::string("embedded defaults") : "configuration " + config.file);
+    daemon.run();
+  } catch (const std::exception& error) {
+    spdlog::critical("{}", error.what());
+    return 1;
+  }
+  spdlog::info("stopped");
+  return 0;
+}
+
+}  // namespace weir::daemon

@@ -1,0 +1,46 @@
+// A text table that fits its terminal.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::daemon {
+
+enum class Style : std::uint8_t { plain, dim, bold, good, warning, bad };
+
+struct Look {
+  std::size_t width = 0;  // of the terminal; 0: as wide as it gets
+  bool colour = false;
+  bool unicode = true;  // blocks and "…"; else ASCII
+};
+
+struct Cell {
+  std::string text;  // UTF-8, one line, every code point one column wide
+  Style style = Style::plain;
+};
+
+struct Column {
+  std::string title;
+  bool right = false;  // align
+  int drop = 0;        // where the width does not suffice, columns go in this order, from 1; 0: stays
+  std::size_t least =
+      0;  // may be cut down to this width (in the middle, where the least is lost); 0: is not cut
+};
+
+// Title line and rows, two blanks between columns, no blanks at line ends. First cuts columns that may be
+// cut, then drops.
+std::string render_table(const std::vector<Column>& columns, const std::vector<std::vector<Cell>>& rows,
+                         const Look& look);
+
+// Width in columns.
+std::size_t display_width(std::string_view utf8);
+// At most `width` columns; the middle becomes "…" ("..." without Unicode).
+std::string cut_middle(std::string_view utf8, std::size_t width, const Look& look);
+std::string paint(std::string_view text, Style style, const Look& look);
+
+// Ten columns of used, held and free parts; a part above nothing shows at least one column.
+std::string bar(double used, double held, double amount, const Look& look);
+
+}  // namespace weir::daemon

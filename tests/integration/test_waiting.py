@@ -1,0 +1,151 @@
+"""Waiting for room: in, out, away, too many."""
+
+from __future__ import annotations
+
+import threading
+import unittest
+
+from weirtest import Answer, Daemon, TestCase, config, eventually, limit, raw_connection
+
+ONE_AT_A_TIME = limit(1, "in_flight", "")
+
+
+class Asking:
+    """A call that asks in a thread of its own."""
+
+    def __init__(self, daemon: Daemon, **fields) -> None:
+        self.answer: Answer | None = None
+        self._thread = threading.Thread(target=self._ask, args=(daemon, fields), daemon=True)
+        self._thread.start()
+
+    def _ask(self, daemon: Daemon, fields) -> None:
+        self.answer = daemon.client().admit(**fields)
+
+    def result(self) -> Answer:
+        self._thread.join(90)
+        assert self.answer is not None, "no answer"
+        return self.answer
+
+
+class Waiting(TestCase):
+    def waiting(self, daemon: Daemon, count: int) -> None:
+        client = daemon.client()
+
+        def now() -> bool:
+            metrics = client.metrics()
+            return metrics.has("weir_queue_waiting") and metrics.sum("weir_queue_waiting") == count
+
+        eventually(f"{count} calls wait", now)
+
+    def test_a_waiting_call_goes_when_room_appears(self) -> None:
+        daemon = self.daemon(config(ONE_AT_A_TIME))
+        client = daemon.client()
+        for freed_by in ("settlement", "cancellation"):
+            with self.subTest(freed_by=freed_by):
+                first = self.admitted(client)
+                second = Asking(daemon, wait_s=60)
+                self.waiting(daemon, 1)
+                self.check_problem(client.admit(), 429)
+                if freed_by == "settlement":
+                    self.check(client.settle(first, status=200, usage={}), 200)
+                else:
+                    self.check(client.delete(f"/v1/admissions/{first}"), 204)
+                admission = self.check(second.result(), 201)
+                self.assertGreater(admission["waited_s"], 0)
+                self.waiting(daemon, 0)
+                self.assertEqual(client.limit("*/in_flight")["held"], 1)
+                self.check(client.delete(f"/v1/admissions/{admission['admission_id']}"), 204)
+
+    def test_room_made_by_an_ending_lease_is_given_too(self) -> None:
+        daemon = self.daemon(config(ONE_AT_A_TIME))
+        self.admitted(daemon.client(), lease_s=1)
+        self.check(Asking(daemon, wait_s=60).result(), 201)
+
+    def test_a_sliding_window_that_moves_on_lets_waiting_calls_in(self) -> None:
+        daemon = self.daemon(config(limit(2, window="2s")))
+        client = daemon.client()
+        for _ in range(2):
+            self.check(client.settle(self.admitted(client), status=200, usage={}), 200)
+        self.check_problem(client.admit(), 429)
+        self.check(client.admit(wait_s=60), 201)
+
+    def test_a_call_that_waits_in_vain_gets_429(self) -> None:
+        daemon = self.daemon(config(ONE_AT_A_TIME))
+        client = daemon.client()
+        self.admitted(client)
+        self.check_problem(client.admit(wait_s=0.3), 429)
+        self.assertEqual(client.metrics().sum("weir_admissions_total", decision="timed_out"), 1)
+        self.assertEqual(client.limit("*/in_flight")["held"], 1)
+        self.waiting(daemon, 0)
+
+    def test_a_call_whose_room_comes_after_its_patience_is_refused_at_once(self) -> None:
+        daemon = self.daemon(config(limit(1)))
+        client = daemon.client()
+        self.check(client.settle(self.admitted(client), status=200, usage={}), 200)
+        # Room comes at midnight. The daemon decides before it would answer another request on the same connection.
+        answer = client.admit(wait_s=1.0)
+        self.check_problem(answer, 429)
+        metrics = client.metrics()
+        self.assertEqual(metrics.sum("weir_admissions_total", decision="denied"), 1)
+        self.assertEqual(metrics.sum("weir_admissions_total", decision="timed_out"), 0)
+
+    def test_a_client_that_goes_away_leaves_the_line_and_charges_nothing(self) -> None:
+        daemon = self.daemon(config(ONE_AT_A_TIME + limit(100)))
+        client = daemon.client()
+        first = self.admitted(client)
+        body = b'{"model":"m","wait_s":60}'
+        gone = raw_connection(daemon.tcp)
+        gone.sendall(
+            b"POST /v1/admissions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+            % len(body)
+            + body
+        )
+        self.waiting(daemon, 1)
+        gone.close()
+        self.waiting(daemon, 0)
+        self.check(client.settle(first, status=200, usage={}), 200)
+        self.assertEqual(client.limit("*/in_flight")["held"], 0)
+        self.admitted(client)
+        self.assertEqual(len(client.calls()), 2)
+
+    def test_no_more_wait_than_may(self) -> None:
+        daemon = self.daemon(config(ONE_AT_A_TIME, queue="max_waiting = 2"))
+        client = daemon.client()
+        first = self.admitted(client)
+        waiting = [Asking(daemon, wait_s=60) for _ in range(2)]
+        self.waiting(daemon, 2)
+        answer = client.admit(wait_s=60)
+        self.assertIn(answer.status, (429, 503))
+        self.check_problem(answer, answer.status)
+        self.assertTrue(answer.headers["Retry-After"])
+        held = first
+        for _ in waiting:
+            self.check(client.settle(held, status=200, usage={}), 200)
+            eventually("one of them is in", lambda: client.limit("*/in_flight")["held"] == 1)
+            held = next(call["admission_id"] for call in client.calls() if call["state"] == "open")
+        for one in waiting:
+            self.check(one.result(), 201)
+
+    def test_calls_of_one_priority_go_in_the_order_in_which_they_came(self) -> None:
+        daemon = self.daemon(config(ONE_AT_A_TIME))
+        client = daemon.client()
+        held = self.admitted(client)
+        waiting = []
+        for number in range(4):
+            waiting.append(Asking(daemon, wait_s=60, model=f"m{number}"))
+            self.waiting(daemon, number + 1)
+        for number in range(4):
+            self.check(client.settle(held, status=200, usage={}), 200)
+            answer = self.check(waiting[number].result(), 201)
+            self.assertEqual(answer["model"], f"m{number}")
+            held = answer["admission_id"]
+
+    def test_patience_beyond_what_the_daemon_allows_is_told(self) -> None:
+        client = self.daemon(config(ONE_AT_A_TIME, queue="max_wait_s = 5")).client()
+        self.admitted(client, wait_s=5)
+        problem = self.check_problem(client.admit(wait_s=6), 400)
+        self.assertEqual(problem["errors"][0]["pointer"], "/wait_s")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,97 @@
+// Preloaded into the daemon under test: the clocks and the disk, in the hands of a test, with the binary as
+// it is.
+//
+// WEIR_WORLD names a file of four int64, shared with the test:
+//   [0] mode: 0 real clocks plus the two offsets, 1 clocks stand still at the two values
+//   [1] wall clock (CLOCK_REALTIME and its kin), nanoseconds
+//   [2] boot clock (CLOCK_BOOTTIME), nanoseconds
+//   [3] disk full: not 0 lets every write to a regular file but standard output and error fail with ENOSPC
+// CLOCK_MONOTONIC stays real, so that timers fire.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile int64_t* world;
+
+__attribute__((constructor)) static void open_world(void) {
+  const char* path = getenv("WEIR_WORLD");
+  if (path == NULL) return;
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) abort();
+  void* map = mmap(NULL, 4 * sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
+  if (map == MAP_FAILED) abort();
+  close(fd);
+  world = (volatile int64_t*)map;
+}
+
+// Raw system calls: they cannot call back into what is replaced here.
+int clock_gettime(clockid_t clock, struct timespec* out) {
+  const long result = syscall(SYS_clock_gettime, clock, out);
+  if (result != 0 || world == NULL) return (int)result;
+  int64_t shift;
+  if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) {
+    shift = world[1];
+  } else if (clock == CLOCK_BOOTTIME) {
+    shift = world[2];
+  } else {
+    return 0;
+  }
+  int64_t now = shift;
+  if (world[0] == 0) now += out->tv_sec * INT64_C(1000000000) + out->tv_nsec;
+  out->tv_sec = now / INT64_C(1000000000);
+  out->tv_nsec = now % INT64_C(1000000000);
+  return 0;
+}
+
+int gettimeofday(struct timeval* restrict out, void* restrict zone) {
+  (void)zone;
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  out->tv_sec = now.tv_sec;
+  out->tv_usec = now.tv_nsec / 1000;
+  return 0;
+}
+
+time_t time(time_t* out) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  if (out != NULL) *out = now.tv_sec;
+  return now.tv_sec;
+}
+
+static int disk_refuses(int fd) {
+  struct stat file;
+  if (world == NULL || world[3] == 0 || fd <= STDERR_FILENO) return 0;
+  if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode)) return 0;
+  errno = ENOSPC;
+  return 1;
+}
+
+ssize_t write(int fd, const void* data, size_t size) {
+  return disk_refuses(fd) ? -1 : syscall(SYS_write, fd, data, size);
+}
+
+ssize_t pwrite(int fd, const void* data, size_t size, off_t offset) {
+  return disk_refuses(fd) ? -1 : syscall(SYS_pwrite64, fd, data, size, offset);
+}
+
+ssize_t pwrite64(int fd, const void* data, size_t size, off64_t offset) {
+  return disk_refuses(fd) ? -1 : syscall(SYS_pwrite64, fd, data, size, offset);
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t size) {
+  return disk_refuses(fd) ? -1 : (int)syscall(SYS_fallocate, fd, mode, offset, size);
+}
+
+int posix_fallocate(int fd, off_t offset, off_t size) {
+  if (disk_refuses(fd)) return ENOSPC;
+  return syscall(SYS_fallocate, fd, 0, offset, size) == 0 ? 0 : errno;
+}

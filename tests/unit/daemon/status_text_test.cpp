@@ -1,0 +1,113 @@
+#include <doctest/doctest.h>
+
+#include "daemon/text/status.hpp"
+#include "time/rfc3339.hpp"
+
+namespace weir::daemon {
+namespace {
+
+using nlohmann::json;
+
+const WallTime kNow = parse_rfc3339("2026-11-22T12:00:00Z").value();
+const Look kAscii{0, false, false};
+
+json limit(const char* name, const char* metric, double amount, double used, double held) {
+  return {{"project", "default"},
+          {"limit", name},
+          {"metric", metric},
+          {"amount", amount},
+          {"used", used},
+          {"held", held},
+          {"remaining", std::max(0.0, amount - used - held)},
+          {"resets_at", nullptr},
+          {"exhausts_at", nullptr},
+          {"source", "catalog"},
+          {"published", "2026-09-04"},
+          {"enforced", true}};
+}
+
+json answer(std::vector<json> limits) {
+  return {{"as_of", "2026-11-22T12:00:00.000Z"}, {"limits", std::move(limits)}};
+}
+
+json three_limits() {
+  json day = limit("gemini-2.5-flash/requests/day", "requests", 20, 16, 1);
+  day["resets_at"] = "2026-11-22T19:12:00.000Z";
+  day["exhausts_at"] = "2026-11-22T14:00:00.000Z";
+  json tokens = limit("gemini-2.5-flash/input_tokens/60s", "input_tokens", 250'000, 12'345, 0);
+  tokens["resets_at"] = "2026-11-22T12:00:42.000Z";
+  json money = limit("*/cost_usd/month", "cost_usd", 10, 10.25, 0);
+  money["source"] = "config";
+  money["published"] = nullptr;
+  money["enforced"] = false;
+  return answer({day, tokens, money, limit("gemini-3/requests/day", "requests", 20, 0, 0),
+                 limit("gemini-off/requests/day", "requests", 0, 0, 0)});
+}
+
+}  // namespace
+
+TEST_CASE("limits are shown nearest to their end first, and unused ones in one line") {
+  CHECK(render_status(three_limits(), kNow, {}, kAscii) ==
+        "LIMIT                                            USED  HELD  LEFT      OF  RESETS     RUNS OUT   "
+        "SOURCE\n"
+        "*/cost_usd/month                   ##########  $10.25    $0    $0  $10.00  -          -          "
+        "config, not enforced\n"
+        "gemini-2.5-flash/requests/day      ########+.      16     1     3      20  in 7h 12m  in 2h 00m  "
+        "catalog 2026-09-04\n"
+        "gemini-2.5-flash/input_tokens/60s  #.........   12.3k     0  238k    250k  in 42s     -          "
+        "catalog 2026-09-04\n"
+        "... and 2 limits with nothing used (--all shows them)\n");
+}
+
+TEST_CASE("a narrow terminal loses source and held before it loses the numbers that matter") {
+  Look look = kAscii;
+  look.width = 80;
+  CHECK(render_status(three_limits(), kNow, {}, look) ==
+        "LIMIT                                   USED  LEFT      OF  RESETS     RUNS OUT\n"
+        "*/cost_usd/month          ##########  $10.25    $0  $10.00  -          -\n"
+        "gemini-...h/requests/day  ########+.      16     3      20  in 7h 12m  in 2h 00m\n"
+        "gemini-...put_tokens/60s  #.........   12.3k  238k    250k  in 42s     -\n"
+        "... and 2 limits with nothing used (--all shows them)\n");
+  look.width = 60;
+  CHECK(render_status(three_limits(), kNow, {}, look) ==
+        "LIMIT                          USED  LEFT      OF  RESETS\n"
+        "*/cost_usd/month             $10.25    $0  $10.00  -\n"
+        "gemini-2...ash/requests/day      16     3      20  in 7h 12m\n"
+        "gemini-2...input_tokens/60s   12.3k  238k    250k  in 42s\n"
+        "... and 2 limits with nothing used (--all shows them)\n");
+}
+
+TEST_CASE("with --all every limit is shown") {
+  const std::string all = render_status(three_limits(), kNow, {true}, kAscii);
+  CHECK(all.find("gemini-3/requests/day") != std::string::npos);
+  CHECK(all.find("gemini-off/requests/day") != std::string::npos);
+  CHECK(all.find("nothing used") == std::string::npos);
+}
+
+TEST_CASE("the project is shown where there are several") {
+  json other = limit("m/requests/day", "requests", 10, 9, 0);
+  other["project"] = "team-a";
+  CHECK(render_status(answer({limit("m/requests/day", "requests", 10, 1, 0), other}), kNow, {}, kAscii) ==
+        "PROJECT  LIMIT                       USED  HELD  LEFT  OF  RESETS  RUNS OUT  SOURCE\n"
+        "team-a   m/requests/day  #########.     9     0     1  10  -       -         catalog 2026-09-04\n"
+        "default  m/requests/day  #.........     1     0     9  10  -       -         catalog 2026-09-04\n");
+}
+
+TEST_CASE("a day without use is one line, and an answer without limits too") {
+  CHECK(render_status(answer({limit("m/requests/day", "requests", 10, 0, 0)}), kNow, {}, kAscii) ==
+        "1 limit, nothing used (--all shows them)\n");
+  CHECK(render_status(answer({}), kNow, {}, kAscii) == "no limits\n");
+  CHECK(render_status(json::object(), kNow, {}, kAscii) == "no limits\n");
+}
+
+TEST_CASE("a limit at its end is red, one near it yellow, and only where colour is asked for") {
+  Look look = kAscii;
+  look.colour = true;
+  const std::string text = render_status(three_limits(), kNow, {}, look);
+  CHECK(text.find("\x1b[31m##########\x1b[0m") != std::string::npos);
+  CHECK(text.find("\x1b[33m########+.\x1b[0m") != std::string::npos);
+  CHECK(text.find("\x1b[32m#.........\x1b[0m") != std::string::npos);
+  CHECK(render_status(three_limits(), kNow, {}, kAscii).find('\x1b') == std::string::npos);
+}
+
+}  // namespace weir::daemon
