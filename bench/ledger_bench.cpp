@@ -1,7 +1,8 @@
 // How fast the ledger takes calls, and how fast reports and recovery read them.
 //
 //   ledger_bench DIRECTORY            rates for batches of 1, 10, 100 calls, with and without fsync
-//   ledger_bench DIRECTORY N [KEYS]   fills a ledger with N calls over a year, then times start, recovery and reports
+//   ledger_bench DIRECTORY N [KEYS]   fills a ledger with N calls over a year, then times start, recovery and
+//   reports
 //
 // A call here is an admission, an outcome and an addition to the totals: three records.
 #include <algorithm>
@@ -14,8 +15,9 @@
 #include <string>
 #include <vector>
 
-#include <fmt/format.h>
 #include <sys/resource.h>
+
+#include <fmt/format.h>
 
 #include "ledger/ledger.hpp"
 #include "ledger/reader.hpp"
@@ -109,10 +111,12 @@ void rate(const std::string& directory, Durability durability, int batch, double
   options.durability = durability;
   Ledger ledger(options, loop.post());
   std::vector<Key> keys;
-  for (int i = 0; i < 20; ++i) keys.push_back({1, ledger.intern(fmt::format("model-{}", i)), ledger.intern("chat")});
+  for (int i = 0; i < 20; ++i)
+    keys.push_back({1, ledger.intern(fmt::format("model-{}", i)), ledger.intern("chat")});
   std::vector<double> turns;
   std::vector<double> commits;
-  ledger.on_commit([&](Micros duration, std::size_t) { commits.push_back(static_cast<double>(duration.count())); });
+  ledger.on_commit(
+      [&](Micros duration, std::size_t) { commits.push_back(static_cast<double>(duration.count())); });
   CallId id = kBegin;
   std::size_t calls = 0;
   const auto begin = Clock::now();
@@ -130,13 +134,15 @@ void rate(const std::string& directory, Durability durability, int batch, double
     calls += static_cast<std::size_t>(batch);
   }
   const double took = since(begin);
-  fmt::print("{:8} batch {:4}: {:8.0f} calls/s ({:8.0f} rows/s)  cpu {:6.2f} us/call  commit p50 {:6.0f} p99 {:6.0f} p99.9 {:6.0f} max {:6.0f} us  "
-             "answer p50 {:6.0f} p99 {:6.0f} max {:6.0f} us  log {:.0f} MB\n",
-             durability == Durability::power ? "power" : "process", batch, static_cast<double>(calls) / took * 1e3,
-             static_cast<double>(calls) / took * 2e3, (cpu_ms() - cpu) * 1e3 / static_cast<double>(calls),
-             percentile(commits, 0.5), percentile(commits, 0.99), percentile(commits, 0.999), percentile(commits, 1),
-             percentile(turns, 0.5), percentile(turns, 0.99), percentile(turns, 1),
-             static_cast<double>(std::filesystem::file_size(path + "-wal")) / 1e6);
+  fmt::print(
+      "{:8} batch {:4}: {:8.0f} calls/s ({:8.0f} rows/s)  cpu {:6.2f} us/call  commit p50 {:6.0f} p99 "
+      "{:6.0f} p99.9 {:6.0f} max {:6.0f} us  "
+      "answer p50 {:6.0f} p99 {:6.0f} max {:6.0f} us  log {:.0f} MB\n",
+      durability == Durability::power ? "power" : "process", batch, static_cast<double>(calls) / took * 1e3,
+      static_cast<double>(calls) / took * 2e3, (cpu_ms() - cpu) * 1e3 / static_cast<double>(calls),
+      percentile(commits, 0.5), percentile(commits, 0.99), percentile(commits, 0.999), percentile(commits, 1),
+      percentile(turns, 0.5), percentile(turns, 0.99), percentile(turns, 1),
+      static_cast<double>(std::filesystem::file_size(path + "-wal")) / 1e6);
   std::fflush(stdout);
 }
 
@@ -156,7 +162,8 @@ void timed(const char* what, Function function) {
     best = std::min(best, ms);
     if (i == 0) first = ms;
   }
-  fmt::print("{:32} first {:8.2f} ms  best {:8.2f} ms  cpu {:8.2f} ms  ({} results)\n", what, first, best, cpu, results);
+  fmt::print("{:32} first {:8.2f} ms  best {:8.2f} ms  cpu {:8.2f} ms  ({} results)\n", what, first, best,
+             cpu, results);
 }
 
 void year(const std::string& directory, std::int64_t calls, int key_count) {
@@ -170,7 +177,8 @@ void year(const std::string& directory, std::int64_t calls, int key_count) {
     Ledger ledger(options, loop.post());
     std::vector<Key> keys;
     for (int i = 0; i < key_count; ++i) {
-      keys.push_back({ledger.intern(fmt::format("project-{}", i % 4)), ledger.intern(fmt::format("model-{}", i / 4 % 10)),
+      keys.push_back({ledger.intern(fmt::format("project-{}", i % 4)),
+                      ledger.intern(fmt::format("model-{}", i / 4 % 10)),
                       ledger.intern(fmt::format("consumer-{}", i / 40))});
     }
     const auto begin = Clock::now();
@@ -232,8 +240,8 @@ void year(const std::string& directory, std::int64_t calls, int key_count) {
   });
   timed("recover a day", [&] {
     std::size_t n = 0;
-    reader.sum_days(1, static_cast<std::int32_t>(end / kDayUs) - 1, static_cast<std::int32_t>(end / kDayUs) + 1,
-                    [&](const Key&, const Amounts&) { ++n; });
+    reader.sum_days(1, static_cast<std::int32_t>(end / kDayUs) - 1,
+                    static_cast<std::int32_t>(end / kDayUs) + 1, [&](const Key&, const Amounts&) { ++n; });
     return n;
   });
   timed("recover an hour of calls", [&] {

@@ -57,11 +57,11 @@ CREATE TABLE outcomes (       -- of closed calls; a late settlement replaces the
   charged_cost INTEGER NOT NULL,
   estimated INTEGER NOT NULL,
   straddles INTEGER NOT NULL,
-  latest_wall_us INTEGER,     -- of those that straddle: admission + skew + span; else NULL
+  latest_us INTEGER,          -- of those that straddle: id + max(span, 0), on the steady axis; else NULL
   fingerprint INTEGER NOT NULL
 ) STRICT;
 -- Only the few calls around a quarter of an hour pay for it.
-CREATE INDEX straddlers ON outcomes(latest_wall_us) WHERE straddles = 1;
+CREATE INDEX straddlers ON outcomes(latest_us) WHERE straddles = 1;
 
 -- Totals. Minutes begin with the time, because their reports do, and so that writes stay at the end of the table. Days
 -- begin with the project, because each project has its own time zone, hence its own range of days.

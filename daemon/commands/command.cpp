@@ -12,11 +12,7 @@
 namespace weir::daemon {
 
 void add_daemon_options(CLI::App& command, DaemonOptions& options) {
-  command
-      .add_option("--url", options.url,
-                  "the daemon: http://host:port or unix:/path (default: $WEIR_URL, else "
-                  "unix:/run/weir/weir.sock if it "
-                  "exists, else http://127.0.0.1:8411)")
+  command.add_option("--url", options.url, "the daemon: http://host:port or unix:/path (default: $WEIR_URL)")
       ->type_name("URL");
   command
       .add_option("--token-file", options.token_file,

@@ -41,7 +41,7 @@ void add_export(CLI::App& program, Shell& shell, Action& action) {
       "  weir export calls --since 24h > calls.ndjson\n"
       "  weir export calls --since 2026-11-01 --project team-a --format csv > calls.csv");
   command->require_subcommand(1);
-  auto* calls = command->add_subcommand("calls", "Single calls, the newest first");
+  auto* calls = command->add_subcommand("calls", "Single calls, the newest first")->group("Commands");
   calls->footer(command->get_footer());
   const auto options = std::make_shared<Options>();
   add_daemon_options(*calls, options->daemon);

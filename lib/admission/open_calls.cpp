@@ -80,7 +80,7 @@ void OpenCalls::expired(SteadyTime now, std::vector<ledger::CallId>& ids) {
   for (std::int64_t second = from; second <= to; ++second) {
     for (Index i = wheel_[static_cast<std::size_t>(second % static_cast<std::int64_t>(kWheel))]; i != kNone;
          i = slots_[i].due.next) {
-      if (slots_[i].call.lease_end() <= now) ids.push_back(slots_[i].call.id);
+      if (second_up(slots_[i].call.lease_end()) <= to) ids.push_back(slots_[i].call.id);
     }
   }
   swept_to_ = to;

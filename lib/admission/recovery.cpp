@@ -65,7 +65,8 @@ class Recovery {
  private:
   Lane* lane(const ledger::Key& key) { return service_.directory_.lane(key, now_.wall); }
 
-  // The longest sliding window there is; lanes exist before it is asked.
+  // The longest sliding window there is; lanes exist before it is asked. (A charge stays a 256th of it longer, which the
+  // quarter of an hour covers.)
   Micros longest_window() const {
     Micros longest{0};
     for (quota::LimitId id = 0; id < service_.book_.size(); ++id) {
@@ -131,21 +132,22 @@ class Recovery {
   }
 
   void older_straddlers() {
-    reader_.each_straddler(now_.wall - longest_window() - kQuarter, [this](const ledger::Call& call) {
+    reader_.each_straddler(now_.steady - longest_window() - kQuarter, [this](const ledger::Call& call) {
       if (call.admission.id < walked_from_) charge_sliding(call);
     });
   }
 
   void calendar_totals(Project& project) {
-    const Micros guard = project.setup->guard;
     std::vector<CalendarPeriod> periods;
     for (const quota::LimitId id : project.limits) {
       const quota::LimitSpec& spec = service_.book_.spec(id);
       const auto unit = unit_of(spec);
       if (!unit) continue;
       const Zone zone = *Zone::find(spec.time_zone);
-      // Near midnight the neighbouring window counts as well.
-      for (const WallTime at : {now_.wall - 2 * guard, now_.wall, now_.wall + 2 * guard}) {
+      // The neighbours too: near midnight they count, and a wall clock that is set back must find what it had
+      // counted.
+      const WallInterval current = zone.interval(*unit, now_.wall);
+      for (const WallTime at : {current.begin - Micros(1), current.begin, current.end}) {
         const WallInterval interval = zone.interval(*unit, at);
         const bool known = std::any_of(periods.begin(), periods.end(), [&](const CalendarPeriod& p) {
           return p.unit == *unit && p.zone == spec.time_zone && p.interval.begin == interval.begin;
@@ -177,17 +179,20 @@ class Recovery {
     } else {
       reader_.sum_minutes(minutes(period.interval.begin), minutes(period.interval.end), add);
     }
+    // What touches the period but was admitted outside of it.
     const Micros guard = project.setup->guard;
-    reader_.each_straddler(period.interval.begin - 2 * guard, [&](const ledger::Call& call) {
+    const auto add_if_outside = [&](const ledger::Call& call) {
       if (call.admission.key.project != id || call.outcome.state == ledger::State::cancelled) return;
+      if (period.interval.contains(call.admitted_at())) return;
       const quota::Span span = span_of(call.admission.id, call.admission.skew_us, call.outcome);
       const WallTime begin = span.wall(span.admitted) - guard;
       const WallTime end = span.wall(std::max(span.admitted, span.latest)) + guard;
-      const bool touches = begin < period.interval.end && end >= period.interval.begin;
-      if (touches && !period.interval.contains(call.admitted_at())) {
+      if (begin < period.interval.end && end >= period.interval.begin) {
         restore(call.admission.key, period, call.outcome.charged);
       }
-    });
+    };
+    reader_.each_straddler(period.interval.begin - 2 * guard, period.interval.begin, add_if_outside);
+    reader_.each_straddler(period.interval.end, period.interval.end + 2 * guard, add_if_outside);
   }
 
   Service& service_;

@@ -47,8 +47,8 @@ void Connection::start(Connections::List::iterator position) {
     socket_->set_option(boost::asio::socket_base::send_buffer_size(bytes), ignored);
   }
   if (refused_) {
-    --shared_->stats.bad_requests;  // counted as a refused connection instead
-    refuse_and_close({.status = 503, .detail = "too many connections", .headers = "Retry-After: 1\r\n"});
+    close_after_ = input_unread_ = true;
+    answer_problem({.status = 503, .detail = "too many connections", .headers = "Retry-After: 1\r\n"});
   }
   guarded([this] { advance(); });
 }
@@ -152,8 +152,12 @@ void Connection::head_done() {
 
 void Connection::refuse(const Problem& problem) {
   ++shared_->stats.bad_requests;
-  view_request();
   close_after_ = close_after_ || !parser_.head_done() || !parser_.keep_alive();
+  answer_problem(problem);
+}
+
+void Connection::answer_problem(const Problem& problem) {
+  view_request();
   const std::string body = to_json(problem);
   put_answer({.status = problem.status,
               .content_type = "application/problem+json",
@@ -325,7 +329,8 @@ bool Connection::next_piece() {
 
 void Connection::on_piece(std::uint64_t ask, std::string bytes, bool last) {
   if (state_ != State::streaming) return;
-  if (!piece_asked_ || ask != ask_) return spdlog::error("request {}: a piece that nobody asked for", request_.request_id);
+  if (!piece_asked_ || ask != ask_)
+    return spdlog::error("request {}: a piece that nobody asked for", request_.request_id);
   guarded([&] {
     piece_asked_ = false;
     last_piece_ = last;

@@ -62,6 +62,7 @@ class Connection final : public Exchange {
   void dispatch();
   void refuse(const Problem& problem);  // an answer of our own; the connection goes on
   void refuse_and_close(const Problem& problem);
+  void answer_problem(const Problem& problem);
   void wait_for_input();
   void on_piece(std::uint64_t ask, std::string bytes, bool last);
   enum class Framing : std::uint8_t { length, chunked, until_close };

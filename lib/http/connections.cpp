@@ -33,6 +33,7 @@ Connections::Connections(boost::asio::io_context& loop, ServerOptions server_opt
       sweep_interval_(sweep_interval(options)) {}
 
 void Connections::add(Socket socket, bool unix_socket) {
+  if (!timer_) return;  // the server has ended
   const bool too_many = list_.size() - refusing_ >= options.max_connections;
   if (too_many) {
     ++stats.refused;

@@ -14,7 +14,7 @@ namespace weir::http {
 
 enum class Method : std::uint8_t { get, head, post, del, options, other };
 
-// Views live until the answer was sent.
+// Views live until the answer is sent; send() may bring the connection's next request at once.
 struct Request {
   Method method = Method::other;
   std::string_view target;  // as sent
@@ -66,7 +66,8 @@ class Exchange : public ledger::Waiter, public std::enable_shared_from_this<Exch
   void committed(ledger::Commit result) override = 0;
 
   // Calls back once if the client closes while the answer is still owed (a waiting call gives up its place).
-  // Only watched if set.
+  // Only watched if set. It may still answer from within the callback; afterwards the connection is closed,
+  // and whatever it is told does nothing. A client that closes its half of the connection counts as gone.
   virtual void on_abandoned(std::function<void()> callback) = 0;
 
   // A reusable buffer of this connection for building bodies; cleared by the caller.

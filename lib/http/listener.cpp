@@ -217,11 +217,10 @@ void Listener::accept() {
 }
 
 void Listener::on_accept(const boost::system::error_code& ec, Socket socket) {
+  // Also if the listener was closed between the kernel's accept and this turn: it is not dropped.
+  if (!ec) connections_->add(std::move(socket), address_.unix_socket);
   if (!acceptor_.is_open()) return;
-  if (!ec) {
-    connections_->add(std::move(socket), address_.unix_socket);
-    return accept();
-  }
+  if (!ec) return accept();
   if (ec == boost::asio::error::operation_aborted) return;
   ++connections_->stats.accept_errors;
   if (ec == boost::asio::error::connection_aborted) return accept();

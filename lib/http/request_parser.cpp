@@ -217,9 +217,14 @@ RequestParser::Step RequestParser::check_head() {
 }
 
 void RequestParser::view(InputBuffer& buffer, Request& request) {
+  if (viewed_ && table_.base == buffer.data()) {  // only the body has come since
+    request.body = {buffer.data() + machine_->body_at, machine_->body_size};
+    return;
+  }
   request = Request{};
   target_authority_.reset();
   if (!machine_) return;
+  viewed_ = head_done_;
   table_.base = buffer.data();
   request.method = to_method(machine_->verb);
   request.target = request.path = table_.text(machine_->target);
@@ -244,7 +249,7 @@ void RequestParser::finish(InputBuffer& buffer) {
   if (table_.fields.capacity() > 32) table_.fields = {};
   table_.fields.clear();
   parsed_ = 0;
-  head_done_ = false;
+  head_done_ = viewed_ = false;
   refusal_ = {};
 }
 

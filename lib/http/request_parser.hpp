@@ -93,7 +93,7 @@ class RequestParser {
   // Goes on with what `buffer` holds. After complete and failed only finish() makes sense.
   Step parse(InputBuffer& buffer);
   // Views into `buffer` as far as parsing came, valid until its next prepare(). Leaves request_id empty
-  // unless the caller's is sane.
+  // unless the caller's is sane. Give the same `request` each time: what did not change is not written again.
   void view(InputBuffer& buffer, Request& request);
   // Takes the request out of `buffer`; ready for the next.
   void finish(InputBuffer& buffer);
@@ -129,6 +129,7 @@ class RequestParser {
   std::optional<RequestMachine> machine_;
   std::size_t parsed_ = 0;  // bytes from its first one
   bool head_done_ = false;
+  bool viewed_ = false;  // view() has seen the whole head, at table_.base
   bool keep_alive_ = false;
   Refusal refusal_;
   std::optional<std::string_view> target_authority_;

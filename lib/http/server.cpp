@@ -26,12 +26,15 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   std::shared_ptr<Connections> connections;
   std::vector<std::shared_ptr<Listener>> listeners;
   std::function<void()> done;
+  bool stopped = false;
+  bool ended = false;  // the server is gone
 };
 
 Server::Server(boost::asio::io_context& loop, ServerOptions options, Handler handler)
     : impl_(std::make_shared<Impl>(loop, std::move(options), std::move(handler))) {}
 
 Server::~Server() {
+  impl_->ended = true;
   impl_->done = nullptr;
   impl_->patience_timer.cancel();
   for (const auto& listener : impl_->listeners) listener->close();
@@ -58,15 +61,20 @@ std::vector<std::string> Server::addresses() const {
 }
 
 void Server::stop(std::chrono::milliseconds patience, std::function<void()> done) {
-  if (impl_->connections->stopping()) return;
+  if (std::exchange(impl_->stopped, true)) return;
   impl_->done = std::move(done);
   for (const auto& listener : impl_->listeners) listener->stop();
   impl_->patience_timer.expires_after(patience);
   impl_->patience_timer.async_wait([impl = impl_](const boost::system::error_code& cancelled) {
     if (!cancelled) impl->connections->close_all();
   });
-  impl_->connections->begin_stop([impl = std::weak_ptr(impl_)] {
-    if (const auto alive = impl.lock()) alive->finish();
+  // After the accepts that are in the loop's queue already.
+  boost::asio::post(impl_->loop, [weak = std::weak_ptr(impl_)] {
+    if (const auto impl = weak.lock(); impl && !impl->ended) {
+      impl->connections->begin_stop([weak] {
+        if (const auto alive = weak.lock()) alive->finish();
+      });
+    }
   });
 }
 

@@ -1,7 +1,7 @@
 // The records of one transaction, and those who wait for it.
 //
-// Filled by the loop thread, then handed to the writer and back; owned by one of them at a time. Records of different kinds
-// need no order among themselves: they go to different tables, and totals add up.
+// Filled by the loop thread, then handed to the writer and back; owned by one of them at a time. Records of
+// different kinds need no order among themselves: they go to different tables, and totals add up.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ struct ObservationChange {
   Observation observation;
 };
 
-// What a batch leaves undone when the failing disk refuses its admissions. Kept because a COMMIT that failed may have
-// taken place all the same: then it has to be undone.
+// What a batch leaves undone when the failing disk refuses its admissions. Kept because a COMMIT that failed
+// may have taken place all the same: then it has to be undone.
 struct Refusal {
   std::vector<CallId> calls;        // sorted
   std::vector<TotalsDelta> totals;  // that went with them
@@ -41,7 +41,8 @@ struct Batch {
   std::vector<std::shared_ptr<Waiter>> waiters;
   std::vector<std::function<void()>> drained;  // callers of Ledger::drain
 
-  // Ascends by 2; set when it is first handed over. The number above it says: written without what was refused.
+  // Ascends by 2; set when it is first handed over. The number above it says: written without what was
+  // refused.
   std::int64_t sequence = 0;
   int attempts = 0;  // that failed
   Refusal refusal;

@@ -62,18 +62,23 @@ int Checkpointer::follow() {
   int done = 0;
   try {
     if (!db_) {
+      // Another file in this place, with the log of the former one still beside it, would be ruined by a
+      // checkpoint.
+      if (identity_of(path_) != identity_) return 0;
       db_ = sqlite::Database(path_, SQLITE_OPEN_READWRITE);
-      db_.exec("PRAGMA wal_autocheckpoint = 0; SELECT 1 FROM meta LIMIT 1");  // the read makes it notice the log
+      db_.exec(
+          "PRAGMA wal_autocheckpoint = 0; SELECT 1 FROM meta LIMIT 1");  // the read makes it notice the log
     }
     for (int pass = 0; pass < kPasses; ++pass) {
       const int before = done;
-      const int code = sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
+      const int code =
+          sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
       if (code != SQLITE_OK && code != SQLITE_BUSY) throw sqlite::Error(code, "checkpoint");
       if (frames - done <= kCloseEnough || done == before) break;
     }
   } catch (const sqlite::Error&) {
-    // The log only grows a little longer; a failing disk is the writer's to report. A connection to a file that is gone
-    // must not be kept.
+    // The log only grows a little longer; a failing disk is the writer's to report. A connection to a file
+    // that is gone must not be kept.
     db_ = {};
     return 0;
   }

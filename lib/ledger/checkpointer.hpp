@@ -1,9 +1,10 @@
 // Moves pages from the write-ahead log into the database, beside the writer, so that no commit waits for it.
 //
-// SQLite's automatic checkpoint runs inside COMMIT and makes one in a few hundred take 10 to 35 ms. A passive checkpoint on
-// another connection disturbs nobody, but under load it never quite reaches the end of the log, and only a log that is
-// copied to its end starts again from its beginning. So: this thread follows the writer closely, and the writer copies
-// the last few pages itself when the log has grown long (see Writer::keep_log_short).
+// SQLite's automatic checkpoint runs inside COMMIT and makes one in a few hundred take 10 to 35 ms. A passive
+// checkpoint on another connection disturbs nobody, but under load it never quite reaches the end of the log,
+// and only a log that is copied to its end starts again from its beginning. So: this thread follows the
+// writer closely, and the writer copies the last few pages itself when the log has grown long (see
+// Writer::keep_log_short).
 #pragma once
 
 #include <chrono>
@@ -13,14 +14,16 @@
 #include <string>
 #include <thread>
 
+#include "ledger/file.hpp"
 #include "ledger/sqlite.hpp"
 
 namespace weir::ledger {
 
-// Own thread, own connection, opened with the first request. Shared with that thread, so that a disk that hangs for ever
-// cannot hang the program's end.
+// Own thread, own connection, opened with the first request. Shared with that thread, so that a disk that
+// hangs for ever cannot hang the program's end.
 class Checkpointer {
  public:
+  // For the file that is at the path now; never opens another.
   static std::shared_ptr<Checkpointer> start(const std::string& path);
 
   // Any thread. Ignored while it is at work. A `generation` is the life of a log between two restarts.
@@ -36,11 +39,12 @@ class Checkpointer {
   void stop(std::chrono::milliseconds patience);
 
  private:
-  explicit Checkpointer(std::string path) : path_(std::move(path)) {}
+  explicit Checkpointer(std::string path) : path_(std::move(path)), identity_(identity_of(path_)) {}
   void run();
   int follow();  // frames in the database; 0 if it failed
 
   const std::string path_;
+  const std::optional<FileIdentity> identity_;
   std::thread thread_;
   // Used by the thread only.
   sqlite::Database db_;

@@ -11,8 +11,7 @@ namespace weir::ledger {
 
 class Reader::Connection {
  public:
-  explicit Connection(const std::string& path)
-      : db(open_for_reading(path)), identity(identity_of(path)) {}
+  explicit Connection(const std::string& path) : db(open_for_reading(path)), identity(identity_of(path)) {}
 
   // "" if there is none. Valid as long as the connection.
   const std::string& name(NameId id);

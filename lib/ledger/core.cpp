@@ -7,7 +7,8 @@
 namespace weir::ledger {
 namespace {
 
-// A held batch takes no more once it has as many records: what was gathered in an hour does not become one transaction.
+// A held batch takes no more once it has as many records: what was gathered in an hour does not become one
+// transaction.
 constexpr std::size_t kHeldRecords = 4096;
 constexpr std::chrono::seconds kFarewell{3};  // to write what is queued, when the process ends
 constexpr std::chrono::seconds kClosing{2};   // to close the file
@@ -28,11 +29,12 @@ void Ledger::Core::start() {
     names_[static_cast<std::size_t>(id) - 1] = name;
   }
   for (std::size_t i = 0; i < names_.size(); ++i) ids_.emplace(names_[i], static_cast<NameId>(i + 1));
-  writer_ = Writer::start(options_, std::move(store_), std::move(names), [post = post_, weak = weak_from_this()] {
-    post([weak] {
-      if (const auto core = weak.lock()) core->collect();
-    });
-  });
+  writer_ =
+      Writer::start(options_, std::move(store_), std::move(names), [post = post_, weak = weak_from_this()] {
+        post([weak] {
+          if (const auto core = weak.lock()) core->collect();
+        });
+      });
 }
 
 void Ledger::Core::close() {
@@ -145,9 +147,10 @@ void Ledger::Core::failed(WriteResult result) {
   Answer later = hold_gathered();
   // Whoever drains waits for one more attempt, not for a pause.
   submit(std::move(batch), drains_.empty() ? pause_ : std::chrono::milliseconds{});
-  notice(fmt::format("{}: {}", options_.on_failure == OnFailure::spool
-                                   ? "the ledger cannot be written; calls are held in memory"
-                                   : "the ledger cannot be written; calls are refused",
+  notice(fmt::format("{}: {}",
+                     options_.on_failure == OnFailure::spool
+                         ? "the ledger cannot be written; calls are held in memory"
+                         : "the ledger cannot be written; calls are refused",
                      last_error_));
   give(answer);
   give(later);
@@ -177,7 +180,8 @@ Ledger::Core::Answer Ledger::Core::hold_gathered() {
     if (held_.empty() || held_.back()->records() >= kHeldRecords) held_.push_back(std::make_unique<Batch>());
     Batch& last = *held_.back();
     last.absorb(*gathering_);
-    if (last.records() >= kHeldRecords) compact(last.totals);  // denials alone take one record per key and minute
+    if (last.records() >= kHeldRecords)
+      compact(last.totals);  // denials alone take one record per key and minute
   }
   gathering_->clear();
   return answer;

@@ -1,8 +1,8 @@
-// The loop thread's half of the ledger: gathers batches, hands them to the writer one at a time, and decides what becomes of
-// them while the disk fails.
+// The loop thread's half of the ledger: gathers batches, hands them to the writer one at a time, and decides
+// what becomes of them while the disk fails.
 //
-// Three places hold records, oldest first: the batch with the writer, those held while the disk fails, the one being
-// gathered. Loop thread only.
+// Three places hold records, oldest first: the batch with the writer, those held while the disk fails, the
+// one being gathered. Loop thread only.
 #pragma once
 
 #include <deque>

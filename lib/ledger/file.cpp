@@ -30,8 +30,9 @@ void require_directory(const std::string& path) {
   const std::filesystem::path parent = std::filesystem::absolute(path).parent_path();
   std::error_code ignored;
   if (std::filesystem::is_directory(parent, ignored)) return;
-  throw OpenError(fmt::format("{}: there is no directory {}: create it (mkdir -p {}) or set another [ledger] path",
-                              path, parent.string(), parent.string()));
+  throw OpenError(
+      fmt::format("{}: there is no directory {}: create it (mkdir -p {}) or set another [ledger] path", path,
+                  parent.string(), parent.string()));
 }
 
 // SQLite would create it readable by all; its -wal and -shm files take the mode of the database.
@@ -46,7 +47,8 @@ void create_private(const std::string& path) {
 
 std::string damaged(const std::string& path, std::string_view detail) {
   return fmt::format(
-      "{0}: the ledger is damaged: {1}. Restore a copy, or move it away together with {0}-wal and {0}-shm to start "
+      "{0}: the ledger is damaged: {1}. Restore a copy, or move it away together with {0}-wal and {0}-shm to "
+      "start "
       "an empty one; `sqlite3 {0} .recover` prints what can be saved",
       path, detail);
 }
@@ -60,10 +62,10 @@ void require_ours(sqlite::Database& db, const std::string& path) {
     throw OpenError(fmt::format("{}: is a database of another program: set another [ledger] path", path));
   }
   if (version > known) {
-    throw OpenError(
-        fmt::format("{}: was written by a newer Weir (schema {}; this one knows up to {}): install that version, "
-                    "or start with another [ledger] path",
-                    path, version, known));
+    throw OpenError(fmt::format(
+        "{}: was written by a newer Weir (schema {}; this one knows up to {}): install that version, "
+        "or start with another [ledger] path",
+        path, version, known));
   }
 }
 
@@ -80,10 +82,11 @@ void migrate(sqlite::Database& db) {
 
 void check(sqlite::Database& db, const std::string& path) {
   // The ends of the tables: where a torn write would have hit, and what is written next.
-  for (const char* sql : {"SELECT * FROM admissions ORDER BY id DESC LIMIT 1", "SELECT * FROM meta",
-                          "SELECT * FROM outcomes ORDER BY id DESC LIMIT 1", "SELECT * FROM names LIMIT 1",
-                          "SELECT * FROM minutes ORDER BY minute DESC LIMIT 1", "SELECT * FROM days LIMIT 1",
-                          "SELECT * FROM idempotency ORDER BY call DESC LIMIT 1", "SELECT * FROM observations"}) {
+  for (const char* sql :
+       {"SELECT * FROM admissions ORDER BY id DESC LIMIT 1", "SELECT * FROM meta",
+        "SELECT * FROM outcomes ORDER BY id DESC LIMIT 1", "SELECT * FROM names LIMIT 1",
+        "SELECT * FROM minutes ORDER BY minute DESC LIMIT 1", "SELECT * FROM days LIMIT 1",
+        "SELECT * FROM idempotency ORDER BY call DESC LIMIT 1", "SELECT * FROM observations"}) {
     db.exec(sql);
   }
   if (db.integer("PRAGMA page_count") * db.integer("PRAGMA page_size") > kFullCheckBytes) return;
@@ -98,8 +101,8 @@ FileLock::FileLock(const std::string& path) {
   const std::string lock = path + ".lock";
   fd_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd_ < 0) {
-    throw OpenError(fmt::format("{}: cannot be created: {}: the directory must be writable by this user", lock,
-                                system_error()));
+    throw OpenError(fmt::format("{}: cannot be created: {}: the directory must be writable by this user",
+                                lock, system_error()));
   }
   if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) {
     const std::string pid = fmt::format("{}\n", ::getpid());
@@ -111,8 +114,8 @@ FileLock::FileLock(const std::string& path) {
   const auto length = ::pread(fd_, owner, sizeof owner - 1, 0);
   const std::string pid(owner, length > 0 ? std::strcspn(owner, "\n") : 0);
   ::close(fd_);
-  throw OpenError(fmt::format("{}: another daemon uses this ledger{}: stop it, or set another [ledger] path", path,
-                              pid.empty() ? "" : fmt::format(" (process {})", pid)));
+  throw OpenError(fmt::format("{}: another daemon uses this ledger{}: stop it, or set another [ledger] path",
+                              path, pid.empty() ? "" : fmt::format(" (process {})", pid)));
 }
 
 FileLock::~FileLock() {
@@ -134,14 +137,15 @@ sqlite::Database open_for_writing(const std::string& path, Durability durability
     sqlite3_busy_timeout(db.handle(), kBusyTimeoutMs);
     require_ours(db, path);
     if (const std::string mode = db.text("PRAGMA journal_mode = WAL"); mode != "wal") {
-      throw OpenError(fmt::format(
-          "{}: its file system cannot share memory between processes, which SQLite's write-ahead log needs: put "
-          "the ledger on a local disk",
-          path));
+      throw OpenError(
+          fmt::format("{}: its file system cannot share memory between processes, which SQLite's write-ahead "
+                      "log needs: put "
+                      "the ledger on a local disk",
+                      path));
     }
     db.exec(durability == Durability::power ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
     db.exec(
-        "PRAGMA wal_autocheckpoint = 0;"        // inside COMMIT it costs 10 to 35 ms: see checkpointer.hpp
+        "PRAGMA wal_autocheckpoint = 0;"         // inside COMMIT it costs 10 to 35 ms: see checkpointer.hpp
         "PRAGMA journal_size_limit = 67108864;"  // shrinks a log that a burst has grown
         "PRAGMA cache_size = -4096;"
         "PRAGMA secure_delete = FAST");
@@ -167,25 +171,31 @@ sqlite::Database open_for_reading(const std::string& path) {
 std::string explain(const std::string& path, const sqlite::Error& error) {
   switch (error.primary()) {
     case SQLITE_NOTADB:
-      return fmt::format("{0}: is not an SQLite database, or its first page is damaged: restore a copy, or move it "
-                         "away to start an empty ledger",
-                         path);
-    case SQLITE_CORRUPT: return damaged(path, error.what());
-    case SQLITE_FULL: return fmt::format("{}: the disk is full: {}", path, error.what());
+      return fmt::format(
+          "{0}: is not an SQLite database, or its first page is damaged: restore a copy, or move it "
+          "away to start an empty ledger",
+          path);
+    case SQLITE_CORRUPT:
+      return damaged(path, error.what());
+    case SQLITE_FULL:
+      return fmt::format("{}: the disk is full: {}", path, error.what());
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return fmt::format("{}: another program holds a lock on it: {}", path, error.what());
+    case SQLITE_LOCKED:
+      return fmt::format("{}: another program holds a lock on it: {}", path, error.what());
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
-      return fmt::format("{}: cannot be opened for use: {}: it, its directory, and its -wal and -shm files must be "
-                         "readable and writable by this user",
-                         path, error.what());
-    default: return fmt::format("{}: {}", path, error.what());
+      return fmt::format(
+          "{}: cannot be opened for use: {}: it, its directory, and its -wal and -shm files must be "
+          "readable and writable by this user",
+          path, error.what());
+    default:
+      return fmt::format("{}: {}", path, error.what());
   }
 }
 
 void remove_leftovers(const std::string& path) {
-  ::unlink((path + "-wal").c_str());
+  ::unlink(log_of(path).c_str());
   ::unlink((path + "-shm").c_str());
 }
 

@@ -1,5 +1,5 @@
-// The ledger as a file: who may use it, whether it is one, and how it is opened. Every failure is an OpenError that tells an
-// operator what to do.
+// The ledger as a file: who may use it, whether it is one, and how it is opened. Every failure is an
+// OpenError that tells an operator what to do.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,9 @@
 
 namespace weir::ledger {
 
-// The right to write a ledger: an flock on "<path>.lock", held for life, so that a second daemon is refused. Not on the
-// database itself, where SQLite's own locks would be dropped with the first descriptor that closes. Readers need none.
+// The right to write a ledger: an flock on "<path>.lock", held for life, so that a second daemon is refused.
+// Not on the database itself, where SQLite's own locks would be dropped with the first descriptor that
+// closes. Readers need none.
 class FileLock {
  public:
   explicit FileLock(const std::string& path);  // throws OpenError
@@ -31,8 +32,8 @@ struct FileIdentity {
 };
 std::optional<FileIdentity> identity_of(const std::string& path);  // nullopt: nothing there
 
-// Opens or creates the file (mode 0600), checks that it is a ledger, undamaged as far as a few reads can tell (all of it
-// if it is small), and migrates it. Throws OpenError.
+// Opens or creates the file (mode 0600), checks that it is a ledger, undamaged as far as a few reads can tell
+// (all of it if it is small), and migrates it. Throws OpenError.
 sqlite::Database open_for_writing(const std::string& path, Durability durability);
 
 // Opens a ledger that exists. Throws OpenError.
@@ -41,7 +42,12 @@ sqlite::Database open_for_reading(const std::string& path);
 // What a failure means, in words for an operator: "<path>: what is wrong: what to do".
 std::string explain(const std::string& path, const sqlite::Error& error);
 
-// Removes what SQLite keeps beside a database that is gone: a new one at the same path must not replay it.
+// The write-ahead log beside a database.
+inline std::string log_of(const std::string& path) {
+  return path + "-wal";
+}
+
+// Removes what SQLite keeps beside a database that is gone: another one at the same path must not replay it.
 void remove_leftovers(const std::string& path);
 
 }  // namespace weir::ledger

@@ -2,11 +2,11 @@
 
 #include "ledger/core.hpp"
 
-// How a batch becomes a transaction: append() fills vectors of the batch being gathered; flush() gives it to the writer
-// if that is idle; else it goes on gathering until the writer is done, and goes then. So a batch is what came in during the
-// commit before it: one call under light load, hundreds under heavy load, with two wake-ups per batch and no timer.
-// Rejected: a fixed flush interval (5 to 50 ms on every answer, for the same throughput), and a queue per record (a lock
-// and, mostly, a wake-up for each).
+// How a batch becomes a transaction: append() fills vectors of the batch being gathered; flush() gives it to
+// the writer if that is idle; else it goes on gathering until the writer is done, and goes then. So a batch
+// is what came in during the commit before it: one call under light load, hundreds under heavy load, with two
+// wake-ups per batch and no timer. Rejected: a fixed flush interval (5 to 50 ms on every answer, for the same
+// throughput), and a queue per record (a lock and, mostly, a wake-up for each).
 
 namespace weir::ledger {
 

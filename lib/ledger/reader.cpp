@@ -14,7 +14,8 @@ constexpr int kAdmissionCount = 13;
 constexpr const char* kOutcomeColumns =
     "o.id, o.state, o.span_us, o.settled_us, o.latency_us, o.status, o.input_tokens, o.cached_input_tokens, "
     "o.output_tokens, o.thoughts_tokens, o.tool_use_tokens, o.images, o.cost, o.charged_requests, "
-    "o.charged_input_tokens, o.charged_output_tokens, o.charged_images, o.charged_cost, o.estimated, o.straddles, "
+    "o.charged_input_tokens, o.charged_output_tokens, o.charged_images, o.charged_cost, o.estimated, "
+    "o.straddles, "
     "o.fingerprint";
 
 Key read_key(const sqlite::Statement& row, int column) {
@@ -48,7 +49,7 @@ void read_outcome(const sqlite::Statement& row, int c, Call& call) {
   o.settled_us = row.integer(c + 3);
   o.latency_us = row.integer(c + 4);
   o.status = static_cast<std::int32_t>(row.integer(c + 5));
-  o.usage = {row.integer(c + 6),  row.integer(c + 7),  row.integer(c + 8),
+  o.usage = {row.integer(c + 6), row.integer(c + 7),  row.integer(c + 8),
              row.integer(c + 9), row.integer(c + 10), row.integer(c + 11)};
   o.cost = row.integer(c + 12);
   o.charged = read_amounts(row, c + 13);
@@ -65,7 +66,8 @@ Call read_call(const sqlite::Statement& row) {
 }
 
 sqlite::Statement select_calls(const sqlite::Database& db, const char* from) {
-  return db.prepare((std::string("SELECT ") + kAdmissionColumns + ", " + kOutcomeColumns + " FROM " + from).c_str());
+  return db.prepare(
+      (std::string("SELECT ") + kAdmissionColumns + ", " + kOutcomeColumns + " FROM " + from).c_str());
 }
 
 void visit_sums(sqlite::Statement& sums, const std::function<void(const Key&, const Amounts&)>& visit) {
@@ -73,7 +75,8 @@ void visit_sums(sqlite::Statement& sums, const std::function<void(const Key&, co
 }
 
 constexpr const char* kSums =
-    "SELECT project, model, consumer, sum(charged_requests), sum(charged_input_tokens), sum(charged_output_tokens), "
+    "SELECT project, model, consumer, sum(charged_requests), sum(charged_input_tokens), "
+    "sum(charged_output_tokens), "
     "sum(charged_images), sum(charged_cost) FROM ";
 
 }  // namespace
@@ -85,7 +88,8 @@ Reader::~Reader() = default;
 template <typename Read>
 auto Reader::with(Read read) {
   try {
-    if (connection_ && connection_->reading) return read(*connection_);  // a visitor asks for more: the same snapshot
+    if (connection_ && connection_->reading)
+      return read(*connection_);  // a visitor asks for more: the same snapshot
     if (!connection_ || identity_of(path_) != connection_->identity) {
       connection_.reset();
       connection_ = std::make_unique<Connection>(path_);
@@ -113,8 +117,9 @@ NameId Reader::Connection::id_of(std::string_view name) {
 CallPage Reader::Connection::calls(const CallFilter& filter) {
   CallPage page;
   Key wanted;
-  for (const auto& [name, id] : {std::pair(&filter.project, &wanted.project), std::pair(&filter.model, &wanted.model),
-                                 std::pair(&filter.consumer, &wanted.consumer)}) {
+  for (const auto& [name, id] :
+       {std::pair(&filter.project, &wanted.project), std::pair(&filter.model, &wanted.model),
+        std::pair(&filter.consumer, &wanted.consumer)}) {
     if (name->empty()) continue;
     *id = id_of(*name);
     if (*id == 0) return page;
@@ -123,9 +128,11 @@ CallPage Reader::Connection::calls(const CallFilter& filter) {
   CallId first = std::numeric_limits<CallId>::min();
   CallId end = filter.before != 0 ? filter.before : std::numeric_limits<CallId>::max();
   const auto since = filter.since ? filter.since->time_since_epoch().count() : first;
-  const auto until = filter.until ? filter.until->time_since_epoch().count() : std::numeric_limits<CallId>::max();
+  const auto until =
+      filter.until ? filter.until->time_since_epoch().count() : std::numeric_limits<CallId>::max();
   if (filter.since) first = since - db.integer("SELECT value FROM meta WHERE key = 'max_skew_us'");
-  if (filter.until) end = std::min(end, until - db.integer("SELECT value FROM meta WHERE key = 'min_skew_us'"));
+  if (filter.until)
+    end = std::min(end, until - db.integer("SELECT value FROM meta WHERE key = 'min_skew_us'"));
 
   sqlite::Statement scan = db.prepare((std::string("SELECT ") + kAdmissionColumns +
                                        " FROM admissions a WHERE a.id >= ? AND a.id < ? ORDER BY a.id DESC")
@@ -142,7 +149,8 @@ CallPage Reader::Connection::calls(const CallFilter& filter) {
     last = scan.integer(0);
     const Key key = read_key(scan, 1);
     const std::int64_t wall = last + scan.integer(4);
-    if ((wanted.project != 0 && key.project != wanted.project) || (wanted.model != 0 && key.model != wanted.model) ||
+    if ((wanted.project != 0 && key.project != wanted.project) ||
+        (wanted.model != 0 && key.model != wanted.model) ||
         (wanted.consumer != 0 && key.consumer != wanted.consumer) || wall < since || wall >= until) {
       continue;
     }
@@ -171,12 +179,13 @@ std::optional<Call> Reader::call(CallId id) {
 std::optional<IdempotencyKey> Reader::idempotency(std::uint64_t hash_high, std::uint64_t hash_low) {
   return with([&](Connection& c) -> std::optional<IdempotencyKey> {
     auto select = c.db.prepare(
-        "SELECT body_hash, call, answer FROM idempotency WHERE hash_high = ? AND hash_low = ? ORDER BY call DESC");
+        "SELECT body_hash, call, answer FROM idempotency WHERE hash_high = ? AND hash_low = ? ORDER BY call "
+        "DESC");
     if (!select.bind(static_cast<std::int64_t>(hash_high), static_cast<std::int64_t>(hash_low)).step()) {
       return std::nullopt;
     }
-    return IdempotencyKey{hash_high, hash_low, static_cast<std::uint64_t>(select.integer(0)), select.integer(1),
-                          std::string(select.text(2))};
+    return IdempotencyKey{hash_high, hash_low, static_cast<std::uint64_t>(select.integer(0)),
+                          select.integer(1), std::string(select.text(2))};
   });
 }
 
@@ -217,8 +226,11 @@ std::vector<IdempotencyKey> Reader::idempotency_keys() {
     std::vector<IdempotencyKey> keys;
     auto select = c.db.prepare("SELECT hash_high, hash_low, body_hash, call FROM idempotency ORDER BY call");
     while (select.step()) {
-      keys.push_back({static_cast<std::uint64_t>(select.integer(0)), static_cast<std::uint64_t>(select.integer(1)),
-                      static_cast<std::uint64_t>(select.integer(2)), select.integer(3), {}});
+      keys.push_back({static_cast<std::uint64_t>(select.integer(0)),
+                      static_cast<std::uint64_t>(select.integer(1)),
+                      static_cast<std::uint64_t>(select.integer(2)),
+                      select.integer(3),
+                      {}});
     }
     return keys;
   });
@@ -228,7 +240,8 @@ std::vector<Observation> Reader::observations() {
   return with([](Connection& c) {
     std::vector<Observation> observations;
     auto select = c.db.prepare(
-        "SELECT id, project, model, limit_name, kind, amount, until_us, seen_us, evidence FROM observations ORDER BY id");
+        "SELECT id, project, model, limit_name, kind, amount, until_us, seen_us, evidence FROM observations "
+        "ORDER BY id");
     while (select.step()) {
       Observation& o = observations.emplace_back();
       o.id = select.integer(0);
@@ -254,12 +267,27 @@ void Reader::each_call(CallId from, const std::function<void(const Call&)>& visi
   });
 }
 
-void Reader::each_straddler(WallTime from, const std::function<void(const Call&)>& visit) {
+void Reader::each_straddler(SteadyTime from, const std::function<void(const Call&)>& visit) {
   with([&](Connection& c) {
     auto select = select_calls(c.db,
                                "outcomes o INDEXED BY straddlers CROSS JOIN admissions a ON a.id = o.id "
-                               "WHERE o.straddles = 1 AND o.latest_wall_us >= ?");
+                               "WHERE o.straddles = 1 AND o.latest_us >= ?");
     select.bind(from.time_since_epoch().count());
+    while (select.step()) visit(read_call(select));
+  });
+}
+
+void Reader::each_straddler(WallTime from, WallTime before, const std::function<void(const Call&)>& visit) {
+  with([&](Connection& c) {
+    // The index alone answers the bounds on the steady axis, which are a little wider than those on the wall
+    // clock.
+    auto select = select_calls(c.db,
+                               "outcomes o INDEXED BY straddlers CROSS JOIN admissions a ON a.id = o.id "
+                               "WHERE o.straddles = 1 "
+                               "AND o.latest_us >= ?1 - (SELECT value FROM meta WHERE key = 'max_skew_us') "
+                               "AND o.id < ?2 - (SELECT value FROM meta WHERE key = 'min_skew_us') "
+                               "AND o.latest_us + a.skew_us >= ?1 AND a.id + a.skew_us < ?2");
+    select.bind(from.time_since_epoch().count(), before.time_since_epoch().count());
     while (select.step()) visit(read_call(select));
   });
 }
@@ -267,8 +295,8 @@ void Reader::each_straddler(WallTime from, const std::function<void(const Call&)
 void Reader::sum_minutes(std::int64_t from, std::int64_t to,
                          const std::function<void(const Key&, const Amounts&)>& visit) {
   with([&](Connection& c) {
-    auto sums =
-        c.db.prepare((std::string(kSums) + "minutes WHERE minute >= ? AND minute < ? GROUP BY 1, 2, 3").c_str());
+    auto sums = c.db.prepare(
+        (std::string(kSums) + "minutes WHERE minute >= ? AND minute < ? GROUP BY 1, 2, 3").c_str());
     visit_sums(sums.bind(from, to), visit);
   });
 }
@@ -277,7 +305,8 @@ void Reader::sum_days(NameId project, std::int32_t from, std::int32_t to,
                       const std::function<void(const Key&, const Amounts&)>& visit) {
   with([&](Connection& c) {
     auto sums = c.db.prepare(
-        (std::string(kSums) + "days WHERE project = ? AND local_day >= ? AND local_day < ? GROUP BY 1, 2, 3").c_str());
+        (std::string(kSums) + "days WHERE project = ? AND local_day >= ? AND local_day < ? GROUP BY 1, 2, 3")
+            .c_str());
     visit_sums(sums.bind(std::int64_t{project}, std::int64_t{from}, std::int64_t{to}), visit);
   });
 }

@@ -1,7 +1,7 @@
 // Reads the ledger on a connection of its own, beside the writer (WAL). One thread at a time per Reader.
 //
-// Failures throw OpenError with words for an operator; a file that was deleted and made anew is followed. Each function reads
-// one snapshot; a visitor may call other functions, which then read the same one.
+// Failures throw OpenError with words for an operator; a file that was deleted and made anew is followed.
+// Each function reads one snapshot; a visitor may call other functions, which then read the same one.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,7 @@ struct CallFilter {
   std::optional<WallTime> since, until;  // [since, until) of the admission
   CallId before = 0;                     // cursor: only ids below; 0: from the newest
   std::size_t limit = 100;               // rows in a page
-  std::size_t examine = 20'000;          // calls looked at for a page, some 20 ms: a rare match takes more pages
+  std::size_t examine = 20'000;  // calls looked at for a page, some 20 ms: a rare match takes more pages
 };
 
 // May hold fewer calls than asked for, even none, and yet not be the last.
@@ -60,9 +60,9 @@ class Reader {
   CallPage calls(const CallFilter& filter);
   std::optional<Call> call(CallId id);
   std::optional<IdempotencyKey> idempotency(std::uint64_t hash_high, std::uint64_t hash_low);
-  // From the totals of days where they suffice, of minutes for the rest; never from single calls. Ordered by bucket, project,
-  // model, consumer. Costs half a microsecond per total read: a year of days is cheap, a year of hours or of days in a
-  // zone that is not the project's is not.
+  // From the totals of days where they suffice, of minutes for the rest; never from single calls. Ordered by
+  // bucket, project, model, consumer. Costs half a microsecond per total read: a year of days is cheap, a
+  // year of hours or of days in a zone that is not the project's is not.
   std::vector<UsageRow> usage(const UsageQuery& query);
   std::string name(NameId id);  // "" if there is none
 
@@ -75,11 +75,14 @@ class Reader {
   std::vector<Observation> observations();
   // Every call with id >= from, ascending.
   void each_call(CallId from, const std::function<void(const Call&)>& visit);
-  // Every closed call whose outcome straddles and whose latest moment (id + skew + span, wall) is at or after `from`, by a
-  // partial index; any order.
-  void each_straddler(WallTime from, const std::function<void(const Call&)>& visit);
+  // Every closed call whose outcome straddles and whose latest moment (its admission, if that is later) is at
+  // or after `from`; by a partial index, any order.
+  void each_straddler(SteadyTime from, const std::function<void(const Call&)>& visit);
+  // The same on the wall clock, of calls admitted before `before`.
+  void each_straddler(WallTime from, WallTime before, const std::function<void(const Call&)>& visit);
   // Sums of `charged` of closed calls over [from, to) minutes, per key; from totals only.
-  void sum_minutes(std::int64_t from, std::int64_t to, const std::function<void(const Key&, const Amounts&)>& visit);
+  void sum_minutes(std::int64_t from, std::int64_t to,
+                   const std::function<void(const Key&, const Amounts&)>& visit);
   // The same over [from, to) local days of each project's zone.
   void sum_days(NameId project, std::int32_t from, std::int32_t to,
                 const std::function<void(const Key&, const Amounts&)>& visit);

@@ -30,10 +30,11 @@ Totals negative(const Totals& t) {
           -t.errors,
           -t.denied,
           -t.expired,
-          {-t.usage.input_tokens, -t.usage.cached_input_tokens, -t.usage.output_tokens, -t.usage.thoughts_tokens,
-           -t.usage.tool_use_tokens, -t.usage.images},
+          {-t.usage.input_tokens, -t.usage.cached_input_tokens, -t.usage.output_tokens,
+           -t.usage.thoughts_tokens, -t.usage.tool_use_tokens, -t.usage.images},
           -t.cost,
-          {-t.charged.requests, -t.charged.input_tokens, -t.charged.output_tokens, -t.charged.images, -t.charged.cost}};
+          {-t.charged.requests, -t.charged.input_tokens, -t.charged.output_tokens, -t.charged.images,
+           -t.charged.cost}};
 }
 
 }  // namespace weir::ledger

@@ -1,5 +1,5 @@
-// What the ledger keeps, as values. Instants: a call's id is its admission on the steady axis in microseconds, unique and
-// ascending; `skew` leads from the steady axis to the wall clock.
+// What the ledger keeps, as values. Instants: a call's id is its admission on the steady axis in
+// microseconds, unique and ascending; `skew` leads from the steady axis to the wall clock.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@ struct Admission {
   std::int64_t skew_us = 0;   // wall clock minus steady axis at admission
   std::int64_t lease_us = 0;  // how long it may stay open
   std::int64_t waited_us = 0;
-  Amounts held;               // the estimate
-  std::int32_t local_day = 0; // of the admission, in the project's zone
+  Amounts held;                // the estimate
+  std::int32_t local_day = 0;  // of the admission, in the project's zone
   bool operator==(const Admission&) const = default;
 };
 
@@ -41,20 +41,21 @@ struct Admission {
 struct Outcome {
   CallId id = 0;
   State state = State::settled;
-  std::int64_t span_us = 0;     // latest moment at which upstream can have counted it, minus admission
-  std::int64_t settled_us = 0;  // wall clock of the settlement, minus wall clock of the admission
-  std::int64_t latency_us = -1; // as the caller measured it; -1: not told
-  std::int32_t status = 0;      // upstream's HTTP status; 0: none (expired, cancelled)
+  std::int64_t span_us = 0;      // latest moment at which upstream can have counted it, minus admission
+  std::int64_t settled_us = 0;   // wall clock of the settlement, minus wall clock of the admission
+  std::int64_t latency_us = -1;  // as the caller measured it; -1: not told
+  std::int32_t status = 0;       // upstream's HTTP status; 0: none (expired, cancelled)
   Usage usage;
-  Amounts charged;              // what the limits count for it in the end
-  NanoUsd cost = 0;             // of `usage`
-  bool estimated = false;       // the usage or the charge is an estimate
-  bool straddles = false;       // [admission - guard, latest + guard] touches more than one quarter of an hour
+  Amounts charged;         // what the limits count for it in the end
+  NanoUsd cost = 0;        // of `usage`
+  bool estimated = false;  // the usage or the charge is an estimate
+  bool straddles = false;  // [admission - guard, latest + guard] touches more than one quarter of an hour
   std::uint64_t fingerprint = 0;  // of the settlement, to tell a repetition from a contradiction
   bool operator==(const Outcome&) const = default;
 };
 
-// An addition to the totals of (minute, key) and (local day, key): all fields are differences, negative ones correct.
+// An addition to the totals of (minute, key) and (local day, key): all fields are differences, negative ones
+// correct.
 struct Totals {
   std::int64_t calls = 0, errors = 0, denied = 0, expired = 0;
   Usage usage;
@@ -66,12 +67,12 @@ struct Totals {
 Totals negative(const Totals& totals);  // what takes it back
 
 struct TotalsDelta {
-  std::int64_t minute = 0;    // of the admission's wall clock, since 1970
-  std::int32_t local_day = 0; // in the project's zone
+  std::int64_t minute = 0;     // of the admission's wall clock, since 1970
+  std::int32_t local_day = 0;  // in the project's zone
   Key key;
   Totals totals;
-  // The call that it belongs to, if its Admission is appended in the same loop turn (a call recorded after the fact): when
-  // the failing disk refuses that admission, this goes with it. 0: kept in any case.
+  // The call that it belongs to, if its Admission is appended in the same loop turn (a call recorded after
+  // the fact): when the failing disk refuses that admission, this goes with it. 0: kept in any case.
   CallId call = 0;
   bool operator==(const TotalsDelta&) const = default;
 };
@@ -82,7 +83,8 @@ struct IdempotencyKey {
   CallId call = 0;
   std::string answer;  // the first answer's body, given again
   bool operator==(const IdempotencyKey&) const = default;
-};  // Kept for a day of the steady axis, and at most 100,000 of them. Goes with its admission when that is refused.
+};  // Kept for a day of the steady axis, and at most 100,000 of them. Goes with its admission when that is
+    // refused.
 
 // What an upstream answer taught (section 5 of the contract).
 struct Observation {

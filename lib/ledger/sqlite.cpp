@@ -40,7 +40,8 @@ void Statement::bind_at(int index, std::int64_t value) {
 
 void Statement::bind_at(int index, std::string_view text) {
   // A null pointer would bind NULL, and empty views may hold one.
-  sqlite3_bind_text64(statement_, index, text.empty() ? "" : text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
+  sqlite3_bind_text64(statement_, index, text.empty() ? "" : text.data(), text.size(), SQLITE_STATIC,
+                      SQLITE_UTF8);
 }
 
 bool Statement::step() {
@@ -77,7 +78,8 @@ void Statement::fail(int code) {
 }
 
 Database::Database(const std::string& path, int flags) {
-  const int code = sqlite3_open_v2(path.c_str(), &db_, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  const int code =
+      sqlite3_open_v2(path.c_str(), &db_, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   if (code == SQLITE_OK) return;
   if (db_ == nullptr) throw Error(code, sqlite3_errstr(code));
   const Error error = error_of(db_, code);

@@ -1,7 +1,7 @@
 // SQLite's C API with ownership and exceptions; no more than that.
 //
-// A Database and its Statements belong to one thread at a time: connections are opened without SQLite's own mutex. Every
-// failure throws Error; a Statement that failed is reset, ready to be used again.
+// A Database and its Statements belong to one thread at a time: connections are opened without SQLite's own
+// mutex. Every failure throws Error; a Statement that failed is reset, ready to be used again.
 #pragma once
 
 #include <cstdint>

@@ -24,15 +24,16 @@ std::string totals_upsert(std::string_view table, std::string_view keys) {
         "charged_output_tokens", "charged_images", "charged_cost"}) {
     updates += fmt::format("{}{} = {} + excluded.{}", updates.empty() ? "" : ", ", column, column, column);
   }
-  return fmt::format("INSERT INTO {} VALUES (?,?,?,?, ?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT ({}) DO UPDATE SET {}",
-                     table, keys, updates);
+  return fmt::format(
+      "INSERT INTO {} VALUES (?,?,?,?, ?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT ({}) DO UPDATE SET {}",
+      table, keys, updates);
 }
 
 void upsert(sqlite::Statement& statement, std::int64_t first, std::int64_t second, const TotalsDelta& delta) {
   const Totals& t = delta.totals;
   statement
-      .bind(first, second, std::int64_t{delta.key.model}, std::int64_t{delta.key.consumer}, t.calls, t.errors, t.denied,
-            t.expired, t.usage.input_tokens, t.usage.cached_input_tokens, t.usage.output_tokens,
+      .bind(first, second, std::int64_t{delta.key.model}, std::int64_t{delta.key.consumer}, t.calls, t.errors,
+            t.denied, t.expired, t.usage.input_tokens, t.usage.cached_input_tokens, t.usage.output_tokens,
             t.usage.thoughts_tokens, t.usage.tool_use_tokens, t.usage.images, t.cost, t.charged.requests,
             t.charged.input_tokens, t.charged.output_tokens, t.charged.images, t.charged.cost)
       .run();
@@ -45,8 +46,9 @@ Store::Store(const std::string& path, Durability durability) : db_(open_for_writ
     name_ = db_.prepare("INSERT OR IGNORE INTO names VALUES (?, ?)");
     admission_ = db_.prepare("INSERT INTO admissions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)");
     outcome_ = db_.prepare(
-        "INSERT OR REPLACE INTO outcomes VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,"
-        "?20, CASE WHEN ?20 THEN ?1 + ?3 + coalesce((SELECT skew_us FROM admissions WHERE id = ?1), 0) END, ?21)");
+        "INSERT OR REPLACE INTO outcomes VALUES "
+        "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,"
+        "?20, CASE WHEN ?20 THEN ?1 + max(?3, 0) END, ?21)");
     // Minutes name the project second, days first.
     minute_ = db_.prepare(totals_upsert("minutes", "minute, project, model, consumer").c_str());
     day_ = db_.prepare(totals_upsert("days", "project, local_day, model, consumer").c_str());
@@ -90,7 +92,8 @@ void Store::put_meta(std::string_view key, std::int64_t value) {
 }
 
 void Store::write(const Batch& batch) {
-  if (batch.records() == 0 && batch.attempts == 0) return;  // only waiters; one that failed writes to try the disk
+  if (batch.records() == 0 && batch.attempts == 0)
+    return;  // only waiters; one that failed writes to try the disk
   const auto [min_skew_us, max_skew_us] = std::pair(min_skew_us_, max_skew_us_);
   try {
     sqlite::Transaction transaction(db_, sqlite::Transaction::Kind::write);
@@ -145,9 +148,9 @@ void Store::insert_calls(const Batch& batch) {
   bool skew_moved = false;
   for (const Admission& a : batch.admissions) {
     admission_
-        .bind(a.id, std::int64_t{a.key.project}, std::int64_t{a.key.model}, std::int64_t{a.key.consumer}, a.skew_us,
-              a.lease_us, a.waited_us, std::int64_t{a.local_day}, a.held.requests, a.held.input_tokens,
-              a.held.output_tokens, a.held.images, a.held.cost)
+        .bind(a.id, std::int64_t{a.key.project}, std::int64_t{a.key.model}, std::int64_t{a.key.consumer},
+              a.skew_us, a.lease_us, a.waited_us, std::int64_t{a.local_day}, a.held.requests,
+              a.held.input_tokens, a.held.output_tokens, a.held.images, a.held.cost)
         .run();
     if (a.skew_us < min_skew_us_) min_skew_us_ = a.skew_us - kSkewStepUs, skew_moved = true;
     if (a.skew_us > max_skew_us_) max_skew_us_ = a.skew_us + kSkewStepUs, skew_moved = true;
@@ -159,16 +162,17 @@ void Store::insert_calls(const Batch& batch) {
   for (const Outcome& o : batch.outcomes) {
     outcome_
         .bind(o.id, std::int64_t(o.state), o.span_us, o.settled_us, o.latency_us, std::int64_t{o.status},
-              o.usage.input_tokens, o.usage.cached_input_tokens, o.usage.output_tokens, o.usage.thoughts_tokens,
-              o.usage.tool_use_tokens, o.usage.images, o.cost, o.charged.requests, o.charged.input_tokens,
-              o.charged.output_tokens, o.charged.images, o.charged.cost, std::int64_t{o.estimated},
-              std::int64_t{o.straddles}, static_cast<std::int64_t>(o.fingerprint))
+              o.usage.input_tokens, o.usage.cached_input_tokens, o.usage.output_tokens,
+              o.usage.thoughts_tokens, o.usage.tool_use_tokens, o.usage.images, o.cost, o.charged.requests,
+              o.charged.input_tokens, o.charged.output_tokens, o.charged.images, o.charged.cost,
+              std::int64_t{o.estimated}, std::int64_t{o.straddles}, static_cast<std::int64_t>(o.fingerprint))
         .run();
   }
 }
 
 void Store::insert_totals(std::span<const TotalsDelta> deltas) {
-  for (const TotalsDelta& delta : fold_.minutes(deltas)) upsert(minute_, delta.minute, delta.key.project, delta);
+  for (const TotalsDelta& delta : fold_.minutes(deltas))
+    upsert(minute_, delta.minute, delta.key.project, delta);
   for (const TotalsDelta& delta : fold_.days(deltas)) upsert(day_, delta.key.project, delta.local_day, delta);
 }
 
@@ -188,8 +192,8 @@ bool Store::prune(int retention_days) {
   // The newest call tells the time: no clock is read here, and a quiet ledger forgets nothing.
   std::int64_t before = newest_ - retention_days * kDayUs;
   if (oldest_open_ != 0) before = std::min(before, oldest_open_);
-  sqlite::Statement last =
-      db_.prepare("SELECT max(id), count(*) FROM (SELECT id FROM admissions WHERE id < ?1 ORDER BY id LIMIT ?2)");
+  sqlite::Statement last = db_.prepare(
+      "SELECT max(id), count(*) FROM (SELECT id FROM admissions WHERE id < ?1 ORDER BY id LIMIT ?2)");
   last.bind(before, std::int64_t{kPruneChunk}).step();
   const std::int64_t calls = last.integer(1);
   if (calls > 0) {
@@ -203,23 +207,26 @@ bool Store::prune(int retention_days) {
     db_.prepare(sql).bind(argument, std::int64_t{kPruneChunk}).run();
     keys += sqlite3_changes64(db_.handle());
   };
-  forget("DELETE FROM idempotency WHERE call IN (SELECT call FROM idempotency WHERE call < ? ORDER BY call LIMIT ?)",
-         newest_ - kDayUs);
+  forget(
+      "DELETE FROM idempotency WHERE call IN (SELECT call FROM idempotency WHERE call < ? ORDER BY call "
+      "LIMIT ?)",
+      newest_ - kDayUs);
   const std::int64_t excess = std::max<std::int64_t>(key_count_ - keys - kMaxIdempotencyKeys, 0);
-  forget("DELETE FROM idempotency WHERE call IN (SELECT call FROM idempotency ORDER BY call LIMIT min(?, ?))", excess);
+  forget("DELETE FROM idempotency WHERE call IN (SELECT call FROM idempotency ORDER BY call LIMIT min(?, ?))",
+         excess);
   if (calls == 0 && keys == 0) return false;  // nothing to commit
   transaction.commit();
   key_count_ -= keys;
   return true;
 }
 
-int Store::checkpoint(Checkpoint mode) {
+bool Store::checkpoint(Checkpoint mode) {
   int frames = 0;
   int done = 0;
-  sqlite3_wal_checkpoint_v2(db_.handle(), nullptr,
-                            mode == Checkpoint::passive ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART,
-                            &frames, &done);
-  return std::max(done, 0);
+  const int code = sqlite3_wal_checkpoint_v2(
+      db_.handle(), nullptr,
+      mode == Checkpoint::passive ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART, &frames, &done);
+  return code == SQLITE_OK && frames == done;
 }
 
 }  // namespace weir::ledger

@@ -1,7 +1,7 @@
 // The writing connection: turns a batch into one transaction, and keeps the tables within their bounds.
 //
-// Created by the loop thread, then used by the writer thread alone. Failures throw sqlite::Error (OpenError from the
-// constructor) and leave nothing half-written.
+// Created by the loop thread, then used by the writer thread alone. Failures throw sqlite::Error (OpenError
+// from the constructor) and leave nothing half-written.
 #pragma once
 
 #include <string>
@@ -18,19 +18,20 @@ class Store {
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
-  // Commits all of the batch, or throws and commits nothing - unless only COMMIT itself failed: then the same batch,
-  // tried again with its `attempts` counted, finds out whether it did take place, and nothing is written twice.
+  // Commits all of the batch, or throws and commits nothing - unless only COMMIT itself failed: then the same
+  // batch, tried again with its `attempts` counted, finds out whether it did take place, and nothing is
+  // written twice.
   void write(const Batch& batch);
 
-  // Deletes a few of the single calls that are older than `retention_days` before the newest one, and of the idempotency
-  // keys past their bounds. True if there may be more.
+  // Deletes a few of the single calls that are older than `retention_days` before the newest one, and of the
+  // idempotency keys past their bounds. True if there may be more.
   bool prune(int retention_days);
 
   // Pages in the write-ahead log after the last commit.
   [[nodiscard]] int log_frames() const { return log_frames_; }
   enum class Checkpoint { passive, restart };
-  // Returns how many pages of the log are in the database now. Does not throw: a later one makes up for it.
-  int checkpoint(Checkpoint mode);
+  // True if all of the log is in the database now. Does not throw: a later one makes up for it.
+  bool checkpoint(Checkpoint mode);
 
   [[nodiscard]] std::int64_t last_batch();
   std::vector<std::pair<NameId, std::string>> names();  // by ascending id
@@ -44,8 +45,8 @@ class Store {
   void put_meta(std::string_view key, std::int64_t value);
 
   sqlite::Database db_;
-  sqlite::Statement name_, admission_, outcome_, minute_, day_, key_, observation_, forget_, meta_, meta_text_,
-      last_batch_;
+  sqlite::Statement name_, admission_, outcome_, minute_, day_, key_, observation_, forget_, meta_,
+      meta_text_, last_batch_;
   TotalsFold fold_;
   CallId newest_ = 0;
   CallId oldest_open_ = 0;

@@ -13,7 +13,8 @@ class TotalsFold {
  public:
   // One entry per (minute, key), in the order of the table of minutes; local_day is that of its first delta.
   std::span<const TotalsDelta> minutes(std::span<const TotalsDelta> deltas);
-  // One entry per (project, local day, model, consumer), in the order of the table of days; minute is meaningless.
+  // One entry per (project, local day, model, consumer), in the order of the table of days; minute is
+  // meaningless.
   std::span<const TotalsDelta> days(std::span<const TotalsDelta> deltas);
 
  private:
@@ -24,7 +25,8 @@ class TotalsFold {
   std::vector<TotalsDelta> folded_;  // valid until the next call
 };
 
-// Replaces `deltas` by one per (minute, local day, key): the same sum in less memory. Their `call` is forgotten.
+// Replaces `deltas` by one per (minute, local day, key): the same sum in less memory. Their `call` is
+// forgotten.
 void compact(std::vector<TotalsDelta>& deltas);
 
 }  // namespace weir::ledger

@@ -1,9 +1,10 @@
 // Reports of use, from totals.
 //
-// Each project's range is cut at midnights of its own zone. Example: [Mon 06:30, Thu 02:00) with buckets of days reads
+// Each project's range is cut at midnights of its own zone. Example: [Mon 06:30, Thu 02:00) with buckets of
+// days reads
 //   minutes [Mon 06:30, Tue 00:00), days Tue and Wed, minutes [Thu 00:00, Thu 02:00).
-// Buckets of hours, and of days in another zone, are read from minutes alone. Projects of one zone are read together,
-// because minutes are stored by time.
+// Buckets of hours, and of days in another zone, are read from minutes alone. Projects of one zone are read
+// together, because minutes are stored by time.
 #include <algorithm>
 #include <limits>
 #include <map>
@@ -45,7 +46,8 @@ Plan plan_with_days(const Zone& zone, const Range& minutes) {
   plan.days = {};
   if (minutes.from != -kAlways) {
     plan.days.from = zone.local_day(minute_begin(minutes.from));
-    if (floor_minute(zone.day_begin(static_cast<std::int32_t>(plan.days.from))) < minutes.from) ++plan.days.from;
+    if (floor_minute(zone.day_begin(static_cast<std::int32_t>(plan.days.from))) < minutes.from)
+      ++plan.days.from;
   }
   if (minutes.to != kAlways) plan.days.to = zone.local_day(minute_begin(minutes.to));
   if (plan.days.empty()) {  // no whole day in it
@@ -58,7 +60,8 @@ Plan plan_with_days(const Zone& zone, const Range& minutes) {
         {minutes.from, floor_minute(zone.day_begin(static_cast<std::int32_t>(plan.days.from)))});
   }
   if (minutes.to != kAlways) {
-    plan.minutes.push_back({floor_minute(zone.day_begin(static_cast<std::int32_t>(plan.days.to))), minutes.to});
+    plan.minutes.push_back(
+        {floor_minute(zone.day_begin(static_cast<std::int32_t>(plan.days.to))), minutes.to});
   }
   std::erase_if(plan.minutes, [](const Range& range) { return range.empty(); });
   return plan;
@@ -91,7 +94,8 @@ class Sums {
     if (!query_.by_consumer) key.consumer = 0;
     if (query_.bucket == Bucket::none) bucket = {};
     const Group group{bucket, key};
-    if (last_ == nullptr || last_->first != group) last_ = &*sums_.try_emplace(group).first;  // often the same again
+    if (last_ == nullptr || last_->first != group)
+      last_ = &*sums_.try_emplace(group).first;  // often the same again
     last_->second += totals;
   }
 
@@ -110,7 +114,8 @@ class Sums {
       entries.push_back({group.bucket, &name_of(group.key.project), &name_of(group.key.model),
                          &name_of(group.key.consumer), &totals});
     }
-    std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.order() < b.order(); });
+    std::sort(entries.begin(), entries.end(),
+              [](const Entry& a, const Entry& b) { return a.order() < b.order(); });
     std::vector<UsageRow> rows;
     rows.reserve(entries.size());
     for (const Entry& entry : entries) {
@@ -223,9 +228,9 @@ std::vector<UsageRow> Reader::Connection::usage(const UsageQuery& query) {
       while (minutes.step()) {
         const auto project = static_cast<NameId>(minutes.integer(1));
         if (!projects.contains(project)) continue;
-        const Key key{project, static_cast<NameId>(minutes.integer(2)), static_cast<NameId>(minutes.integer(3))};
-        const WallTime bucket =
-            query.bucket == Bucket::none ? WallTime{} : buckets.of(minutes.integer(0));
+        const Key key{project, static_cast<NameId>(minutes.integer(2)),
+                      static_cast<NameId>(minutes.integer(3))};
+        const WallTime bucket = query.bucket == Bucket::none ? WallTime{} : buckets.of(minutes.integer(0));
         sums.add(bucket, key, read_totals(minutes, 4));
       }
       minutes.reset();

@@ -27,8 +27,8 @@ constexpr auto kNever = Writer::Clock::time_point::max();
 
 // Whether a connection that failed so may be used again.
 bool connection_survives(const sqlite::Error& error) {
-  return error.primary() == SQLITE_FULL || error.primary() == SQLITE_BUSY || error.primary() == SQLITE_LOCKED ||
-         error.primary() == SQLITE_CONSTRAINT;
+  return error.primary() == SQLITE_FULL || error.primary() == SQLITE_BUSY ||
+         error.primary() == SQLITE_LOCKED || error.primary() == SQLITE_CONSTRAINT;
 }
 
 }  // namespace
@@ -37,11 +37,9 @@ std::shared_ptr<Writer> Writer::start(const Options& options, std::unique_ptr<St
                                       std::vector<std::pair<NameId, std::string>> names,
                                       std::function<void()> finished) {
   std::shared_ptr<Writer> writer(new Writer(options));
-  writer->store_ = std::move(store);
-  writer->identity_ = identity_of(options.path);
+  writer->adopt(std::move(store));
   writer->known_.names = std::move(names);
   writer->on_finished_ = std::move(finished);
-  writer->checkpointer_ = Checkpointer::start(options.path);
   writer->thread_ = std::thread([writer] { writer->run(); });
   return writer;
 }
@@ -114,7 +112,7 @@ void Writer::run() {
     }
   }
   lock.unlock();
-  checkpointer_->stop(seconds(2));
+  if (checkpointer_) checkpointer_->stop(seconds(2));
   store_.reset();  // the last connection moves what is left in the log and removes it
   lock.lock();
   ended_ = true;
@@ -143,37 +141,53 @@ WriteResult Writer::attempt(std::unique_ptr<Batch> batch) {
   return result;
 }
 
-// Afterwards store_ writes to the file at the path: the one it always was, or, if that was deleted, a new one.
+// Afterwards store_ writes to the file at the path: the one it always was, or, if that was deleted, a new
+// one.
 void Writer::require_store(std::int64_t sequence, std::string& notice) {
   const std::string& path = options_.path;
   const std::optional<FileIdentity> found = identity_of(path);
   if (store_ && found == identity_) return;
-  if (found && found != identity_) {
-    // Not ours to write into: its names have other numbers, and it may be a copy that was put there with a purpose.
-    store_.reset();
-    throw OpenError(fmt::format("{}: was replaced by another file while this daemon ran: put the former one back, or "
-                                "restart the daemon to go on with this one",
-                                path));
-  }
-  if (found) {
-    store_ = std::make_unique<Store>(path, options_.durability);  // the connection had failed
+  if (found == identity_) {  // only the connection had failed
+    adopt(std::make_unique<Store>(path, options_.durability));
     return;
   }
-  if (store_) store_->checkpoint(Store::Checkpoint::passive);  // if it was only moved, it is complete
-  store_.reset();
-  checkpointer_->stop(seconds(2));
+  let_go();
+  if (found) {
+    // Not ours to write into: its names have other numbers, and it may be a copy that was put there with a
+    // purpose.
+    throw OpenError(
+        fmt::format("{}: was replaced by another file while this daemon ran: put the former one back, or "
+                    "restart the daemon to go on with this one",
+                    path));
+  }
   remove_leftovers(path);
   auto fresh = std::make_unique<Store>(path, options_.durability);
   known_.sequence = sequence - 2;
   fresh->write(known_);
-  store_ = std::move(fresh);
-  identity_ = identity_of(path);
-  checkpointer_ = Checkpointer::start(path);
+  adopt(std::move(fresh));
+  notice = fmt::format(
+      "{}: the ledger was deleted while this daemon ran: a new one was created; the calls and totals "
+      "in the old one are lost, what is in memory goes on",
+      path);
+}
+
+void Writer::adopt(std::unique_ptr<Store> store) {
+  store_ = std::move(store);
+  identity_ = identity_of(options_.path);
+  log_identity_ = identity_of(log_of(options_.path));
+  if (!checkpointer_) checkpointer_ = Checkpointer::start(options_.path);
   log_frames_ = 0;
   ++log_generation_;
-  notice = fmt::format("{}: the ledger was deleted while this daemon ran: a new one was created; the calls and totals "
-                       "in the old one are lost, what is in memory goes on",
-                       path);
+}
+
+// Leaves a file that is no longer at the path, complete if it lives on under another name, and takes its log
+// away from beside what is there now: SQLite would replay it into that.
+void Writer::let_go() {
+  const bool complete = store_ && store_->checkpoint(Store::Checkpoint::passive);
+  store_.reset();
+  if (checkpointer_) checkpointer_->stop(seconds(2));
+  checkpointer_.reset();
+  if (complete && identity_of(log_of(options_.path)) == log_identity_) remove_leftovers(options_.path);
 }
 
 void Writer::remember(const Batch& batch) {
@@ -190,7 +204,7 @@ void Writer::do_chores() {
   const Clock::time_point now = Clock::now();
   if (checkpoint_at_ <= now) {
     checkpoint_at_ = kNever;
-    checkpointer_->request(log_generation_);
+    if (checkpointer_) checkpointer_->request(log_generation_);
   }
   if (prune_at_ > now) return;
   prune_at_ = kNever;
@@ -205,7 +219,7 @@ void Writer::do_chores() {
 }
 
 void Writer::keep_log_short() {
-  if (!store_) return;
+  if (!store_ || !checkpointer_) return;
   const Clock::time_point now = Clock::now();
   const int frames = store_->log_frames();
   if (frames < log_frames_) ++log_generation_;

@@ -1,7 +1,9 @@
-// The ledger thread: takes one batch at a time, makes it one transaction, reports, and tidies up while nothing is to do.
+// The ledger thread: takes one batch at a time, makes it one transaction, reports, and tidies up while
+// nothing is to do.
 //
-// The loop thread submits and collects; policy (what to do about a failing disk) is the loop thread's, this one only tries.
-// It is asleep while idle. It reads the monotonic clock for its own pauses and durations, never the wall clock.
+// The loop thread submits and collects; policy (what to do about a failing disk) is the loop thread's, this
+// one only tries. It is asleep while idle. It reads the monotonic clock for its own pauses and durations,
+// never the wall clock.
 #pragma once
 
 #include <chrono>
@@ -47,7 +49,8 @@ class Writer {
   // Waits for the result of what was submitted; nullopt when the patience ends first.
   std::optional<WriteResult> collect_by(Clock::time_point deadline);
   void hurry();  // ends the pause before the batch under way
-  // Waits up to `patience` for the thread to close the file, then leaves it behind. What was not collected is lost.
+  // Waits up to `patience` for the thread to close the file, then leaves it behind. What was not collected is
+  // lost.
   void stop(std::chrono::milliseconds patience);
 
  private:
@@ -55,6 +58,8 @@ class Writer {
   void run();
   WriteResult attempt(std::unique_ptr<Batch> batch);
   void require_store(std::int64_t sequence, std::string& notice);
+  void adopt(std::unique_ptr<Store> store);
+  void let_go();
   void remember(const Batch& batch);
   Clock::time_point next_chore() const;
   void do_chores();
@@ -66,7 +71,7 @@ class Writer {
   // Used by the thread only.
   std::unique_ptr<Store> store_;
   std::shared_ptr<Checkpointer> checkpointer_;
-  std::optional<FileIdentity> identity_;
+  std::optional<FileIdentity> identity_, log_identity_;  // of the ledger and its log
   Clock::time_point identity_checked_{};
   Batch known_;  // names, anchor, oldest_open: what a new file has to be told
   int log_generation_ = 0;

@@ -1,4 +1,4 @@
-"""Days and minutes, with clocks that the test holds: every instant is exact, and the binary is the real one."""
+"""Days and minutes, with clocks that the test holds: every instant is exact."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DAY = "*/requests/day"
 
 class Days(TestCase):
     def walk_through(self, begin: datetime.datetime, end: datetime.datetime, zone: str) -> None:
-        """Uses up the day before `begin`, then the day itself, and looks at every border closely."""
+        """Uses up the day before `begin`, then the day itself; looks at each border closely."""
         world = self.world()
         world.freeze(begin - HOUR)
         daemon = self.daemon(config(limit(5)), env={"TZ": zone}, world=world)

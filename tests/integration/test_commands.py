@@ -71,7 +71,8 @@ class Offline(TestCase):
         self.assertEqual(self.run_weir("check-config", str(path)).returncode, 0)
         path.write_text(
             '[server]\nlisten = "127.0.0.1:0"\nlistne = []\n\n[ledger]\ndurability = "maybe"\n\n'
-            '[[projects]]\nname = "p"\n  [[projects.limits]]\n  models = ["m"]\n  metric = "requets"\n'
+            '[[projects]]\nname = "p"\n'
+            '  [[projects.limits]]\n  models = ["m"]\n  metric = "requets"\n'
             '  window = "5 parsecs"\n  amount = -1\n'
         )
         result = self.run_weir("check-config", str(path))
@@ -209,7 +210,7 @@ class Online(TestCase):
 
 class Defaults(TestCase):
     def test_serve_without_a_configuration_finds_its_state_directory(self) -> None:
-        # Port 8411 may be in use on this machine: only the ledger's place is looked at, by an address that is free.
+        # Port 8411 may be in use on this machine, so the address alone is configured.
         daemon = self.make('[server]\nlisten = ["127.0.0.1:0"]\n')
         daemon.config.write_text('[server]\nlisten = ["127.0.0.1:0"]\n')
         daemon.start()

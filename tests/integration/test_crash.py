@@ -148,9 +148,7 @@ class Crash(TestCase):
                     self.settle(client, call)
             self.check_ledger(client, calls, exact=True)
         self.assertGreater(len(calls), count)
-        print(
-            f"{count} kills, {len(calls)} calls, {sum(1 for call in calls if call.settled)} settled"
-        )
+        print(f"{count} kills, {len(calls)} calls, {sum(1 for c in calls if c.settled)} settled")
 
     def test_kill_9_loses_no_acknowledged_record_and_doubles_none(self) -> None:
         self.rounds("", scaled(25, 4))

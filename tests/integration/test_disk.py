@@ -1,4 +1,4 @@
-"""A full disk: the spool keeps admitting, or admissions are refused; nothing is lost or doubled when space is back."""
+"""A full disk: the spool keeps admitting, or nothing is admitted; nothing is lost or doubled."""
 
 from __future__ import annotations
 
@@ -139,7 +139,8 @@ class FullDisk(TestCase):
         if result is None or result.returncode != 0:
             why = result.stderr.strip() if result else "not root"
             print(
-                f"skipped: a small file system cannot be mounted ({why}); the preloaded full disk is tested all the same"
+                f"skipped: cannot mount a small file system ({why}); "
+                "a full disk is tested by the preloaded one all the same"
             )
             self.skipTest(why)
         self.addCleanup(subprocess.run, ["umount", "-l", str(mount)], check=False)

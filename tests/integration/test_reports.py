@@ -1,4 +1,4 @@
-"""Calls recorded without admission, the usage report, single calls as JSON, NDJSON and CSV, and cursors."""
+"""The reports: usage, single calls in all their forms, and calls made without admission."""
 
 from __future__ import annotations
 

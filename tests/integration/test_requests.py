@@ -7,6 +7,7 @@ import unittest
 
 from weirtest import TestCase, config, limit, raw_connection, raw_exchange
 
+POST = b"POST /v1/admissions HTTP/1.1\r\nHost: localhost\r\n"
 ADMISSION_FIELDS = {
     "project": (1, None, [], {}, True),
     "model": (1, None, [], {}, True),
@@ -168,10 +169,10 @@ class Requests(TestCase):
             b"hello\r\n\r\n",
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
             b"GET / HTTP/9.9\r\n\r\n",
-            b"POST /v1/admissions HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
-            b"POST /v1/admissions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}{}{}",
-            b"POST /v1/admissions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
-            b"POST /v1/admissions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            POST + b"Content-Length: -5\r\n\r\n",
+            POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n{}{}{}",
+            POST + b"Transfer-Encoding: gzip\r\n\r\n",
+            POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
         ):
             with self.subTest(data=data[:60]):
                 answer = raw_exchange(self.running.tcp, data)

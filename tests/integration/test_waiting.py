@@ -82,7 +82,7 @@ class Waiting(TestCase):
         daemon = self.daemon(config(limit(1)))
         client = daemon.client()
         self.check(client.settle(self.admitted(client), status=200, usage={}), 200)
-        # Room comes at midnight. The daemon decides before it would answer another request on the same connection.
+        # Room comes at midnight.
         answer = client.admit(wait_s=1.0)
         self.check_problem(answer, 429)
         metrics = client.metrics()

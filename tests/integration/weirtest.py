@@ -1,7 +1,8 @@
-"""Drives the real daemon from outside: starts it, talks to it, kills it, turns its clocks and fills its disk.
+"""Drives the real daemon from outside: starts and kills it, turns its clocks, fills its disk.
 
-Standard library only. The binary is $WEIR_BIN. Nothing here asserts how long anything takes: waits have deadlines that
-are far beyond what a sanitized build on a busy machine needs.
+Standard library only. The binary is $WEIR_BIN. Nothing here asserts how long anything takes: waits
+have deadlines far beyond what a sanitized build on a busy machine needs. One module, because
+a test needs all of it: talking, the world of the daemon, the daemon, assertions.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def rfc3339(at: datetime.datetime) -> str:
     )
 
 
-# --- talking -----------------------------------------------------------------------------------------------------------
+# --- talking ------------------------------------------------------------------------------------
 
 
 class Answer:
@@ -238,11 +239,11 @@ class Metrics:
         return {have[label] for have, _ in self.samples.get(name, []) if label in have}
 
 
-# --- the world of the daemon ---------------------------------------------------------------------------------------------
+# --- the world of the daemon --------------------------------------------------------------------
 
 
 class World:
-    """The daemon's clocks and disk (world_shim.c). Clocks that stand still make every instant exact."""
+    """The daemon's clocks and disk (world_shim.c). Clocks that stand still are exact."""
 
     _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
@@ -259,7 +260,7 @@ class World:
         return struct.unpack_from("=q", self._map, index * 8)[0]
 
     def freeze(self, wall: str | datetime.datetime, boot_s: float = 1_000_000.0) -> None:
-        """Both clocks stand still from now on; only before the daemon starts, or it sees the boot clock jump."""
+        """Both clocks stand still from now on. Before the daemon starts, or its time jumps."""
         self._set(1, self._nanoseconds(wall))
         self._set(2, int(boot_s * 1e9))
         self._set(0, 1)
@@ -327,7 +328,10 @@ def limit(
 ) -> str:
     """One [[projects.limits]]."""
     over = f'window = "{window}"' if window else ""
-    return f'[[projects.limits]]\nmodels = {models}\nmetric = "{metric}"\n{over}\namount = {amount}\n{more}\n'
+    return (
+        f'[[projects.limits]]\nmodels = {models}\nmetric = "{metric}"\n'
+        f"{over}\namount = {amount}\n{more}\n"
+    )
 
 
 class Daemon:
@@ -473,7 +477,7 @@ def environment(directory: pathlib.Path) -> dict[str, str]:
 
 
 class TestCase(unittest.TestCase):
-    """A test with a directory and daemons that are gone afterwards, ended properly, and without a sanitizer's report."""
+    """A directory, and daemons that must end properly and without a sanitizer's report."""
 
     def setUp(self) -> None:
         if not BINARY:
@@ -575,7 +579,7 @@ def run_command(
 
 @contextlib.contextmanager
 def threads(count: int, work: Callable[[int], None]) -> Iterator[list[BaseException]]:
-    """Runs `work(i)` in `count` threads while the block runs, then joins them; what they raised is in the list."""
+    """Runs `work(i)` in `count` threads beside the block, joins them, raises what they raised."""
     errors: list[BaseException] = []
 
     def guarded(index: int) -> None:

@@ -45,8 +45,20 @@ TEST_CASE("help is data, leads with examples and names every command") {
     CHECK_MESSAGE(help.out.find(std::string("\n  ") + command) != std::string::npos, command);
     const Ran own = weir({command, "--help"});
     CHECK(own.code == 0);
-    CHECK(own.out.find("Examples:") < own.out.find("Usage: weir " + std::string(command)));
+    const std::size_t usage = own.out.find("\nUsage: weir " + std::string(command));
+    CHECK(usage != std::string::npos);
+    CHECK(own.out.find("\nExamples:\n") < usage);
+    CHECK(own.out.ends_with('\n'));
   }
+}
+
+TEST_CASE("help shows what an option takes, not how it is checked") {
+  const std::string help = weir({"admit", "--help"}).out;
+  CHECK(help.find("--wait S ") != std::string::npos);
+  CHECK(help.find("--model NAME (required)") != std::string::npos);
+  CHECK(help.find(" [-- COMMAND...]\n") != std::string::npos);
+  CHECK(help.find(" in [") == std::string::npos);
+  CHECK(weir({"export", "calls", "--help"}).out.find("Usage: weir export calls") != std::string::npos);
 }
 
 TEST_CASE("wrong usage ends with 2 and a suggestion") {

@@ -397,6 +397,32 @@ TEST_CASE("a stop serves the whole pipeline of a client") {
   CHECK(server.eventually([&] { return done; }));
 }
 
+TEST_CASE("a stop serves who had connected, though nobody had accepted yet") {
+  Fixture server(echo);
+  std::vector<std::unique_ptr<Client>> clients;
+  bool done = false;
+  server.on_loop([&] {  // the loop cannot accept meanwhile
+    for (int i = 0; i < 20; ++i) {
+      clients.push_back(std::make_unique<Client>(server.address));
+      if (i % 2 == 0) clients.back()->send(get("/waiting"));
+    }
+    server.server->stop(std::chrono::seconds(30), [&] { done = true; });
+  });
+  for (const auto& client : clients) client->send(get("/waiting"));
+  for (const auto& client : clients) CHECK(client->answer().body == "GET\n/waiting\n\n");
+  CHECK(server.eventually([&] { return done; }));
+}
+
+TEST_CASE("a stop gives up clients that have connected and say nothing") {
+  Fixture server(echo);
+  Client silent(server.address);
+  REQUIRE(server.eventually([&] { return server.server->stats().connections == 1; }));
+  bool done = false;
+  server.on_loop([&] { server.server->stop(std::chrono::seconds(30), [&] { done = true; }); });
+  CHECK(server.eventually([&] { return done; }));
+  CHECK(silent.at_end());
+}
+
 TEST_CASE("a stop loses patience") {
   Keeper keeper;
   Fixture server(keeper.handler(true));

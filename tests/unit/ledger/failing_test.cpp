@@ -1,8 +1,9 @@
 // What callers hear while the disk fails, and what becomes of it afterwards.
 #include <doctest/doctest.h>
 
-#include "faulty_disk.hpp"
 #include "ledger/sqlite.hpp"
+
+#include "faulty_disk.hpp"
 #include "service.hpp"
 
 namespace weir::ledger {
@@ -143,7 +144,8 @@ TEST_CASE("a ledger that is deleted while it is used is made anew, and this is s
   CHECK(reader.last_id() != 0);
 }
 
-TEST_CASE("another file in the ledger's place is left alone, and the former one taken up again when it is back") {
+TEST_CASE(
+    "another file in the ledger's place is left alone, and the former one taken up again when it is back") {
   const TempDirectory directory;
   Service service(options(directory.file(), OnFailure::spool));
   service.turn();
@@ -157,6 +159,7 @@ TEST_CASE("another file in the ledger's place is left alone, and the former one 
   while (!service.ledger().health().failing && std::chrono::steady_clock::now() < deadline) service.turn();
   CHECK(service.ledger().health().last_error.find("replaced") != std::string::npos);
   service.turn();
+  CHECK(Reader(directory.file()).last_id() == 0);  // untouched
   std::filesystem::rename(directory.file("away.db"), directory.file());
   service.recover();
   service.close();

@@ -1,4 +1,5 @@
-// The ledger on a disk that fails: the first, second, third ... operation of a story, until the story ends without a failure.
+// The ledger on a disk that fails: the first, second, third ... operation of a story, until the story ends
+// without a failure.
 #include <doctest/doctest.h>
 
 #include "faulty_disk.hpp"
@@ -56,7 +57,8 @@ void run_fault_loops(Durability durability, std::initializer_list<Fault> faults)
 }
 
 TEST_CASE("nothing acknowledged is lost and nothing is doubled, whichever operation fails") {
-  run_fault_loops(Durability::process, {{SQLITE_FULL, 1, false}, {SQLITE_FULL, 7, false}, {SQLITE_IOERR, 4, false}});
+  run_fault_loops(Durability::process,
+                  {{SQLITE_FULL, 1, false}, {SQLITE_FULL, 7, false}, {SQLITE_IOERR, 4, false}});
 }
 
 TEST_CASE("the same when every commit is synced, and writes that fail take place all the same") {

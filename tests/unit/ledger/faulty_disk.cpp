@@ -30,9 +30,10 @@ struct Verdict {
   int code = SQLITE_OK;
   bool after = false;
 };
-Verdict next() {
+enum class Operation { write, other };
+Verdict next(Operation operation) {
   const std::lock_guard lock(state.mutex);
-  if (state.count == 0) return {};
+  if (state.count == 0 || (state.code == SQLITE_FULL && operation != Operation::write)) return {};
   ++state.seen;
   if (state.seen < state.first || state.seen >= state.first + state.count) return {};
   ++state.failed;
@@ -41,8 +42,8 @@ Verdict next() {
 
 // `io` if the disk works, or, where it fails afterwards, too.
 template <typename Io>
-int act(Io io, int io_error) {
-  const Verdict verdict = next();
+int act(Operation operation, Io io, int io_error) {
+  const Verdict verdict = next(operation);
   if (verdict.code == SQLITE_OK) return io();
   if (verdict.after) io();
   return verdict.code == SQLITE_IOERR ? io_error : verdict.code;
@@ -50,7 +51,7 @@ int act(Io io, int io_error) {
 
 int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   file->pMethods = nullptr;
-  if (const Verdict verdict = next(); verdict.code != SQLITE_OK) return SQLITE_CANTOPEN;
+  if (const Verdict verdict = next(Operation::other); verdict.code != SQLITE_OK) return SQLITE_CANTOPEN;
   auto* mine = reinterpret_cast<File*>(file);
   mine->real = reinterpret_cast<sqlite3_file*>(mine + 1);
   const int code = real->xOpen(real, name, mine->real, flags, out_flags);
@@ -65,13 +66,20 @@ void fill_methods() {
     return real_of(f)->pMethods->xRead(real_of(f), data, n, at);
   };
   methods.xWrite = [](sqlite3_file* f, const void* data, int n, sqlite3_int64 at) {
-    return act([&] { return real_of(f)->pMethods->xWrite(real_of(f), data, n, at); }, SQLITE_IOERR_WRITE);
+    return act(
+        Operation::write, [&] { return real_of(f)->pMethods->xWrite(real_of(f), data, n, at); },
+        SQLITE_IOERR_WRITE);
   };
   methods.xTruncate = [](sqlite3_file* f, sqlite3_int64 size) {
-    return act([&] { return real_of(f)->pMethods->xTruncate(real_of(f), size); }, SQLITE_IOERR_TRUNCATE);
+    return act(
+        Operation::other, [&] { return real_of(f)->pMethods->xTruncate(real_of(f), size); },
+        SQLITE_IOERR_TRUNCATE);
   };
   // Nobody pulls the plug in a test: a real sync would only take its time.
-  methods.xSync = [](sqlite3_file*, int) { return act([] { return SQLITE_OK; }, SQLITE_IOERR_FSYNC); };
+  methods.xSync = [](sqlite3_file*, int) {
+    return act(
+        Operation::other, [] { return SQLITE_OK; }, SQLITE_IOERR_FSYNC);
+  };
   methods.xFileSize = [](sqlite3_file* f, sqlite3_int64* size) {
     return real_of(f)->pMethods->xFileSize(real_of(f), size);
   };
@@ -88,12 +96,13 @@ void fill_methods() {
     return real_of(f)->pMethods->xDeviceCharacteristics(real_of(f));
   };
   methods.xShmMap = [](sqlite3_file* f, int page, int size, int extend, void volatile** out) {
-    if (next().code != SQLITE_OK) return int{SQLITE_IOERR_SHMMAP};
+    if (next(Operation::other).code != SQLITE_OK) return int{SQLITE_IOERR_SHMMAP};
     return real_of(f)->pMethods->xShmMap(real_of(f), page, size, extend, out);
   };
   methods.xShmLock = [](sqlite3_file* f, int offset, int n, int flags) {
     // Giving a lock back does not fail.
-    if ((flags & SQLITE_SHM_LOCK) != 0 && next().code != SQLITE_OK) return int{SQLITE_IOERR_SHMLOCK};
+    if ((flags & SQLITE_SHM_LOCK) != 0 && next(Operation::other).code != SQLITE_OK)
+      return int{SQLITE_IOERR_SHMLOCK};
     return real_of(f)->pMethods->xShmLock(real_of(f), offset, n, flags);
   };
   methods.xShmBarrier = [](sqlite3_file* f) { real_of(f)->pMethods->xShmBarrier(real_of(f)); };

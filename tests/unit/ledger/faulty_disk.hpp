@@ -14,8 +14,9 @@ class FaultyDisk {
   FaultyDisk(const FaultyDisk&) = delete;
   FaultyDisk& operator=(const FaultyDisk&) = delete;
 
-  // Lets `first - 1` operations (write, sync, truncate, open, shared memory, from now on) pass, then fails `count` of them with
-  // `code`. With `after`, writes and syncs take place and fail all the same.
+  // Lets `first - 1` operations (write, sync, truncate, open, shared memory, from now on) pass, then fails
+  // `count` of them with `code`; a full disk fails writes alone. With `after`, they take place and fail all
+  // the same.
   void fail(int first, int count, int code, bool after = false);
   void heal() { fail(0, 0, SQLITE_OK); }
   [[nodiscard]] int failed() const;  // operations that failed since fail()

