@@ -242,7 +242,7 @@ void Connection::committed(ledger::Commit result) {
 
 void Connection::on_abandoned(std::function<void()> callback) {
   if (state_ == State::closed) {
-    boost::asio::post(shared_->executor, std::move(callback));
+    if (callback) boost::asio::post(shared_->executor, std::move(callback));
   } else if (state_ == State::owed) {
     abandoned_ = std::move(callback);
     if (!advancing_ && abandoned_ != nullptr) watch();

@@ -66,8 +66,9 @@ class Exchange : public ledger::Waiter, public std::enable_shared_from_this<Exch
   void committed(ledger::Commit result) override = 0;
 
   // Calls back once if the client closes while the answer is still owed (a waiting call gives up its place).
-  // Only watched if set. It may still answer from within the callback; afterwards the connection is closed,
-  // and whatever it is told does nothing. A client that closes its half of the connection counts as gone.
+  // Only watched if set; an empty callback ends the watch. It may still answer from within the callback;
+  // afterwards the connection is closed, and whatever it is told does nothing. A client that closes its half
+  // of the connection counts as gone.
   virtual void on_abandoned(std::function<void()> callback) = 0;
 
   // A reusable buffer of this connection for building bodies; cleared by the caller.

@@ -102,8 +102,9 @@ auto Reader::with(Read read) {
 }
 
 const std::string& Reader::Connection::name(NameId id) {
-  if (const auto found = names_.find(id); found != names_.end()) return found->second;
   static const std::string kNone;
+  if (id == 0) return kNone;
+  if (const auto found = names_.find(id); found != names_.end()) return found->second;
   sqlite::Statement select = db.prepare("SELECT name FROM names WHERE id = ?");
   if (!select.bind(std::int64_t{id}).step()) return kNone;
   return names_.emplace(id, select.text(0)).first->second;

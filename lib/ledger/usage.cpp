@@ -1,8 +1,8 @@
 // Reports of use, from totals.
 //
-// Each project's range is cut at midnights of its own zone. Example: [Mon 06:30, Thu 02:00) with buckets of
-// days reads
-//   minutes [Mon 06:30, Tue 00:00), days Tue and Wed, minutes [Thu 00:00, Thu 02:00).
+// Each project's range is cut at midnights of its own zone, and the smaller part of a day that is cut is read
+// from minutes. Example: [Mon 06:30, Thu 02:00), by days, is
+//   days Mon to Wed, less the minutes [Mon 00:00, Mon 06:30), and the minutes [Thu 00:00, Thu 02:00).
 // Buckets of hours, and of days in another zone, are read from minutes alone. Projects of one zone are read
 // together, because minutes are stored by time.
 #include <algorithm>
@@ -32,38 +32,48 @@ WallTime minute_begin(std::int64_t minute) {
 struct Range {  // half-open; of minutes or of days
   std::int64_t from = -kAlways;
   std::int64_t to = kAlways;
-  [[nodiscard]] bool empty() const { return from >= to; }
+  [[nodiscard]] std::int64_t size() const { return to - from; }
   auto operator<=>(const Range&) const = default;
+};
+
+struct Piece {  // minutes to read, to be added or taken away
+  Range minutes;
+  bool subtract = false;
+  auto operator<=>(const Piece&) const = default;
 };
 
 struct Plan {  // of one project
   Range days{0, 0};
-  std::vector<Range> minutes;
+  std::vector<Piece> pieces;
 };
 
-Plan plan_with_days(const Zone& zone, const Range& minutes) {
+Plan plan_with_days(const Zone& zone, const Range& range) {
+  const auto begin_of = [&](std::int64_t day) {
+    return floor_minute(zone.day_begin(static_cast<std::int32_t>(day)));
+  };
   Plan plan;
+  if (range.from >= range.to) return plan;
   plan.days = {};
-  if (minutes.from != -kAlways) {
-    plan.days.from = zone.local_day(minute_begin(minutes.from));
-    if (floor_minute(zone.day_begin(static_cast<std::int32_t>(plan.days.from))) < minutes.from)
-      ++plan.days.from;
+  const bool begins = range.from != -kAlways;
+  const bool ends = range.to != kAlways;
+  const std::int64_t first = begins ? zone.local_day(minute_begin(range.from)) : -kAlways;
+  const std::int64_t last = ends ? zone.local_day(minute_begin(range.to)) : kAlways;
+  if (first == last) return {.days = {0, 0}, .pieces = {{.minutes = range}}};
+  if (begins) {
+    const Range before{begin_of(first), range.from};
+    const Range after{range.from, begin_of(first + 1)};
+    const bool whole = before.size() < after.size();
+    plan.days.from = whole ? first : first + 1;
+    plan.pieces.push_back({.minutes = whole ? before : after, .subtract = whole});
   }
-  if (minutes.to != kAlways) plan.days.to = zone.local_day(minute_begin(minutes.to));
-  if (plan.days.empty()) {  // no whole day in it
-    plan.days = {0, 0};
-    plan.minutes = {minutes};
-    return plan;
+  if (ends) {
+    const Range before{begin_of(last), range.to};
+    const Range after{range.to, begin_of(last + 1)};
+    const bool whole = after.size() < before.size();
+    plan.days.to = whole ? last + 1 : last;
+    plan.pieces.push_back({.minutes = whole ? after : before, .subtract = whole});
   }
-  if (minutes.from != -kAlways) {
-    plan.minutes.push_back(
-        {minutes.from, floor_minute(zone.day_begin(static_cast<std::int32_t>(plan.days.from)))});
-  }
-  if (minutes.to != kAlways) {
-    plan.minutes.push_back(
-        {floor_minute(zone.day_begin(static_cast<std::int32_t>(plan.days.to))), minutes.to});
-  }
-  std::erase_if(plan.minutes, [](const Range& range) { return range.empty(); });
+  std::erase_if(plan.pieces, [](const Piece& piece) { return piece.minutes.size() == 0; });
   return plan;
 }
 
@@ -111,6 +121,7 @@ class Sums {
     std::vector<Entry> entries;
     entries.reserve(sums_.size());
     for (const auto& [group, totals] : sums_) {
+      if (totals == Totals{}) continue;  // all of it was taken away again
       entries.push_back({group.bucket, &name_of(group.key.project), &name_of(group.key.model),
                          &name_of(group.key.consumer), &totals});
     }
@@ -185,7 +196,7 @@ std::vector<UsageRow> Reader::Connection::usage(const UsageQuery& query) {
                           " FROM days WHERE project = ? AND local_day >= ? AND local_day < ?")
                              .c_str());
   // Which projects need which minutes, and in which zone their days begin.
-  std::map<Range, std::map<std::string_view, std::set<NameId>>> pieces;
+  std::map<Piece, std::map<std::string_view, std::set<NameId>>> pieces;
 
   for (NameId project = 0;;) {
     const bool found = next_project.bind(std::int64_t{project}).step();
@@ -200,10 +211,10 @@ std::vector<UsageRow> Reader::Connection::usage(const UsageQuery& query) {
     if (by_days) {
       plan = plan_with_days(own, range);
     } else {
-      plan.minutes = {range};
+      plan.pieces = {{.minutes = range}};
     }
-    for (const Range& piece : plan.minutes) pieces[piece][zone.name()].insert(project);
-    if (plan.days.empty()) continue;
+    for (const Piece& piece : plan.pieces) pieces[piece][zone.name()].insert(project);
+    if (plan.days.from >= plan.days.to) continue;
     days.bind(std::int64_t{project}, plan.days.from, plan.days.to);
     std::int64_t day = kAlways;
     WallTime bucket;
@@ -224,14 +235,15 @@ std::vector<UsageRow> Reader::Connection::usage(const UsageQuery& query) {
   for (const auto& [piece, zones] : pieces) {
     for (const auto& [zone_name, projects] : zones) {
       Buckets buckets(query.bucket, Zone::find(zone_name).value_or(Zone::utc()));
-      minutes.bind(piece.from, piece.to);
+      minutes.bind(piece.minutes.from, piece.minutes.to);
       while (minutes.step()) {
         const auto project = static_cast<NameId>(minutes.integer(1));
         if (!projects.contains(project)) continue;
         const Key key{project, static_cast<NameId>(minutes.integer(2)),
                       static_cast<NameId>(minutes.integer(3))};
         const WallTime bucket = query.bucket == Bucket::none ? WallTime{} : buckets.of(minutes.integer(0));
-        sums.add(bucket, key, read_totals(minutes, 4));
+        const Totals totals = read_totals(minutes, 4);
+        sums.add(bucket, key, piece.subtract ? negative(totals) : totals);
       }
       minutes.reset();
     }

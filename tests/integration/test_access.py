@@ -7,7 +7,7 @@ import re
 import stat
 import unittest
 
-from weirtest import Client, TestCase, config, limit, raw_exchange
+from weirtest import Client, TestCase, config, eventually, limit, raw_exchange
 
 ROUTES = ("/v1/quota", "/metrics", "/livez", "/readyz", "/openapi.json", "/", "/nowhere")
 
@@ -119,11 +119,11 @@ class Access(TestCase):
         (daemon.directory / "admin.token").write_text("s3cret-token\n")
         os.chmod(daemon.directory / "admin.token", 0o600)
         daemon.launch()
-        address = ""
-        while not address:
-            match = re.search(r"listening on http://0\.0\.0\.0:(\d+)", daemon.stderr())
-            address = f"http://127.0.0.1:{match[1]}" if match else ""
-        client = Client(address)
+        match = eventually(
+            "it listens",
+            lambda: re.search(r"listening on http://0\.0\.0\.0:(\d+)", daemon.stderr()),
+        )
+        client = Client(f"http://127.0.0.1:{match[1]}")
         for fields in (
             {},
             {"Authorization": "Bearer wrong"},
@@ -150,8 +150,7 @@ class Access(TestCase):
         (daemon.directory / "admin.token").write_text("s3cret-token\n")
         os.chmod(daemon.directory / "admin.token", 0o644)
         daemon.launch()
-        while "listening on" not in daemon.stderr():
-            self.assertIsNone(daemon.process.poll() if daemon.process else None)
+        eventually("it listens", lambda: "listening on" in daemon.stderr())
         self.assertIn("admin.token", daemon.stderr())
 
     def test_no_page_elsewhere_is_told_that_it_may_read_answers(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import unittest
 
-from weirtest import TestCase, config, limit, rfc3339, utc
+from weirtest import TestCase, config, eventually, limit, rfc3339, utc
 
 GUARD = datetime.timedelta(seconds=0.25)
 TICK = datetime.timedelta(milliseconds=50)
@@ -100,6 +100,29 @@ class Days(TestCase):
         self.assertEqual(client.limit(DAY)["held"], 1)  # in flight over midnight
         self.check(client.settle(across, status=200, usage={}), 200)
         self.assertEqual(client.limit(DAY)["used"], 1)  # upstream may have counted it today
+
+    def test_a_lease_that_ends_after_midnight_counts_in_both_days_until_it_is_settled(
+        self,
+    ) -> None:
+        begin = DAYS["plain"][0]
+        world = self.world()
+        world.freeze(begin - 10 * SECOND)
+        daemon = self.daemon(config(limit(5)), world=world)
+        client = daemon.client()
+        admission_id = self.admitted(client, lease_s=60)
+        world.pass_time(100)
+        eventually("the lease ends", lambda: client.calls()[0]["state"] == "expired")
+        for _ in range(2):
+            self.assertEqual(client.limit(DAY)["used"], 1)
+            daemon.restart()
+            client = daemon.client()
+        sent_at = rfc3339(begin - 9 * SECOND)
+        settled = client.settle(admission_id, status=200, usage={}, sent_at=sent_at)
+        self.check(settled, 200)
+        for _ in range(2):  # it was yesterday's call, and never today's
+            self.assertEqual(client.limit(DAY)["used"], 0)
+            daemon.restart()
+            client = daemon.client()
 
     def test_usage_reports_cut_their_days_at_pacific_midnight_too(self) -> None:
         begin, end = DAYS["autumn"]

@@ -73,11 +73,13 @@ class Offline(TestCase):
             '[server]\nlisten = "127.0.0.1:0"\nlistne = []\n\n[ledger]\ndurability = "maybe"\n\n'
             '[[projects]]\nname = "p"\n'
             '  [[projects.limits]]\n  models = ["m"]\n  metric = "requets"\n'
-            '  window = "5 parsecs"\n  amount = -1\n'
+            '  window = "5 parsecs"\n  amount = 5\n'
+            '  [[projects.limits]]\n  models = ["m"]\n  metric = "requests"\n'
+            '  window = "day"\n  amount = -1\n'
         )
         result = self.run_weir("check-config", str(path))
         self.assertEqual((result.returncode, result.stdout), (2, ""), result)
-        for line in (2, 3, 6, 12, 13, 14):
+        for line in (2, 3, 6, 12, 13, 19):
             self.assertRegex(result.stderr, rf"(?m)^{path}:{line}:\d+: ")
         self.assertIn("listen", result.stderr.split(":3:")[1].split("\n")[0])
         self.assertIn('"requests"', result.stderr)
@@ -174,7 +176,7 @@ class Online(TestCase):
     def test_admit_that_waits_in_vain_is_5(self) -> None:
         running = self.daemon(config(limit(1, "in_flight", "")))
         self.admitted(running.client())
-        result = self.run_weir("admit", "--model", "m", "--wait", "0.3", url=running.tcp)
+        result = self.run_weir("admit", "--model", "m", "--wait", "1.5", url=running.tcp)
         self.assertEqual(result.returncode, 5, result)
 
     def test_admit_runs_a_command_and_settles_by_its_exit_code(self) -> None:

@@ -10,7 +10,7 @@ import time
 import unittest
 from typing import Any
 
-from weirtest import Client, Daemon, TestCase, config, limit, scaled
+from weirtest import Client, Daemon, TestCase, config, eventually, limit, scaled
 
 ESTIMATE, ACTUAL = 1000, 700
 
@@ -176,9 +176,7 @@ class Crash(TestCase):
         time.sleep(1.2)
         daemon.start()
         client = daemon.client()
-        while (state := client.calls()[0]["state"]) == "open":
-            time.sleep(0.05)
-        self.assertEqual(state, "expired")
+        eventually("the lease has ended", lambda: client.calls()[0]["state"] == "expired")
         self.assertEqual(client.calls()[0]["admission_id"], admission_id)
         limit_state = client.limit("*/requests/day")
         self.assertEqual((limit_state["used"], limit_state["held"]), (1, 0))

@@ -110,6 +110,31 @@ class FullDisk(TestCase):
         self.recovered(client)
         self.check_all(client, done)
 
+    def test_what_a_full_disk_refused_can_be_asked_again(self) -> None:
+        world = self.world()
+        client = self.daemon(
+            config(self.LIMITS, ledger='on_failure = "deny"'), world=world
+        ).client()
+        settled, cancelled = (self.admitted(client, input_tokens=10) for _ in range(2))
+        world.fill_disk()
+        for _ in range(3):
+            answer = client.settle(settled, status=200, usage={"input_tokens": 4})
+            self.check_problem(answer, 503)
+        self.check_problem(client.delete(f"/v1/admissions/{cancelled}"), 503)
+        world.fill_disk(False)
+        eventually(
+            "the settlement is taken",
+            lambda: client.settle(settled, status=200, usage={"input_tokens": 4}).status == 200,
+        )
+        eventually(
+            "the other is cancelled",
+            lambda: client.delete(f"/v1/admissions/{cancelled}").status in (204, 410),
+        )
+        states = {call["admission_id"]: call["state"] for call in client.calls()}
+        self.assertEqual(states, {settled: "settled", cancelled: "cancelled"})
+        tokens = client.limit("*/input_tokens/day")
+        self.assertEqual((tokens["used"], tokens["held"]), (4, 0))
+
     def test_a_stop_while_the_disk_is_full_is_bounded_and_says_what_is_lost(self) -> None:
         world = self.world()
         daemon = self.daemon(config(self.LIMITS), world=world)

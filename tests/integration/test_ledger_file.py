@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import sqlite3
@@ -38,10 +39,11 @@ class LedgerFile(TestCase):
 
     def test_a_ledger_of_a_newer_version_is_refused(self) -> None:
         daemon = self.used()
-        with sqlite3.connect(self.path(daemon)) as database:
+        with contextlib.closing(sqlite3.connect(self.path(daemon))) as database:
             version = database.execute("PRAGMA user_version").fetchone()[0]
             self.assertGreater(version, 0, "the schema's version is SQLite's user_version")
             database.execute(f"PRAGMA user_version = {version + 1}")
+            database.commit()
         self.refused(daemon, "newer", str(version + 1))
 
     def test_a_file_that_is_no_database_is_refused(self) -> None:
@@ -51,7 +53,7 @@ class LedgerFile(TestCase):
 
     def test_another_programs_database_is_refused(self) -> None:
         daemon = self.make(config(limit(5)))
-        with sqlite3.connect(self.path(daemon)) as database:
+        with contextlib.closing(sqlite3.connect(self.path(daemon))) as database:
             database.execute("CREATE TABLE recipes (name TEXT)")
         self.refused(daemon)
 
@@ -103,7 +105,9 @@ class LedgerFile(TestCase):
         daemon = self.daemon(config(limit(1000)))
         client = daemon.client()
         ids = [self.admitted(client) for _ in range(20)]
-        with sqlite3.connect(f"file:{self.path(daemon)}?mode=ro", uri=True) as database:
+        with contextlib.closing(
+            sqlite3.connect(f"file:{self.path(daemon)}?mode=ro", uri=True)
+        ) as database:
             self.assertEqual(database.execute("PRAGMA integrity_check").fetchone()[0], "ok")
             self.assertEqual(
                 database.execute("SELECT count(*) FROM admissions").fetchone()[0], len(ids)

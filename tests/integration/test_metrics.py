@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import unittest
 
-from weirtest import TestCase, config, limit, scaled
+from weirtest import TestCase, config, eventually, limit, scaled
 
 COUNTERS = (
     "weir_calls_total",
@@ -24,17 +24,12 @@ GAUGES = (
     "weir_quota_used",
     "weir_quota_held",
     "weir_quota_reset_timestamp_seconds",
-    "weir_quota_exhaustion_timestamp_seconds",
     "weir_queue_waiting",
     "weir_ledger_backlog",
     "weir_config_last_reload_successful",
     "weir_build_info",
 )
-HISTOGRAMS = (
-    "weir_admission_wait_seconds",
-    "weir_ledger_commit_seconds",
-    "weir_estimate_error_ratio",
-)
+HISTOGRAMS = ("weir_admission_wait_seconds", "weir_ledger_commit_seconds")
 PROCESS = (
     "process_cpu_seconds_total",
     "process_resident_memory_bytes",
@@ -49,8 +44,7 @@ class Scrape(TestCase):
     def test_promtool_has_nothing_to_say(self) -> None:
         client = self.daemon(config(limit(3) + limit(10**6, "input_tokens"))).client()
         ids = [
-            self.admitted(client, 'odd "model"\n\\', consumer="é", input_tokens=5)
-            for _ in range(3)
+            self.admitted(client, 'odd "model"\\', consumer="é", input_tokens=5) for _ in range(3)
         ]
         self.check_problem(client.admit(), 429)
         self.check(client.settle(ids[0], status=200, usage={"input_tokens": 5}), 200)
@@ -129,7 +123,9 @@ class Scrape(TestCase):
         self.assertEqual(metrics.sum("weir_quota_used", **labels), 2)
         self.assertEqual(metrics.sum("weir_quota_held", **labels), 1)
         self.assertGreater(metrics.sum("weir_quota_reset_timestamp_seconds", **labels), 1.7e9)
-        self.assertEqual(metrics.sum("weir_admission_wait_seconds_count"), 4)
+        self.assertEqual(
+            metrics.sum("weir_admission_wait_seconds_count"), 0, "of those that waited"
+        )
         self.assertGreaterEqual(metrics.sum("weir_ledger_commit_seconds_count"), 1)
         self.assertEqual(metrics.sum("weir_ledger_backlog"), 0)
         self.assertEqual(metrics.sum("weir_ledger_failures_total"), 0)
@@ -139,8 +135,10 @@ class Scrape(TestCase):
     def test_an_expired_call_shows(self) -> None:
         client = self.daemon(config(limit(4))).client()
         self.admitted(client, lease_s=1)
-        while client.metrics().sum("weir_admissions_total", decision="expired") == 0:
-            pass
+        eventually(
+            "the lease ends",
+            lambda: client.metrics().sum("weir_admissions_total", decision="expired") == 1,
+        )
         self.assertEqual(client.limit("*/requests/day")["used"], 1)
 
     def test_counters_only_ever_grow_and_buckets_add_up(self) -> None:

@@ -106,10 +106,11 @@ class Observations(TestCase):
                 observation["project"],
                 observation["model"],
                 observation["limit"],
-                observation["until"],
             ),
-            ("default", self.MODEL, self.LIMIT, MIDNIGHT),
+            ("default", self.MODEL, self.LIMIT),
         )
+        until = (utc(observation["until"]) - utc(MIDNIGHT)).total_seconds()
+        self.assertTrue(0 <= until < 1, observation)  # with the guard
         self.assertIn(
             "GenerateRequestsPerDayPerProjectPerModel-FreeTier",
             json.dumps(observation["evidence"]),

@@ -140,11 +140,14 @@ class Settlement(TestCase):
 
     def test_without_usage_the_estimate_stands_and_is_marked(self) -> None:
         admission_id = self.admitted(self.client, input_tokens=1000)
-        settled = self.check(self.client.settle(admission_id, status=503), 200)
+        settled = self.check(self.client.settle(admission_id, status=200), 200)
         self.assertTrue(settled["estimated"])
-        self.assertEqual(
-            self.counted("*/requests/day"), (1, 0), "a failed call spends its request"
-        )
+        self.assertEqual(self.counted("*/input_tokens/day"), (1000, 0))
+
+    def test_a_call_that_failed_spends_its_request(self) -> None:
+        for count, status in enumerate((503, 500, 429, 400), 1):
+            self.check(self.client.settle(self.admitted(self.client), status=status), 200)
+            self.assertEqual(self.counted("*/requests/day"), (count, 0), status)
 
     def test_every_recorded_upstream_answer_is_read(self) -> None:
         expected = {}

@@ -73,7 +73,7 @@ class Waiting(TestCase):
         daemon = self.daemon(config(ONE_AT_A_TIME))
         client = daemon.client()
         self.admitted(client)
-        self.check_problem(client.admit(wait_s=0.3), 429)
+        self.check_problem(client.admit(wait_s=1.5), 429)
         self.assertEqual(client.metrics().sum("weir_admissions_total", decision="timed_out"), 1)
         self.assertEqual(client.limit("*/in_flight")["held"], 1)
         self.waiting(daemon, 0)

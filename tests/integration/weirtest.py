@@ -180,6 +180,9 @@ class Client:
     def close(self) -> None:
         self._connection.close()
 
+    def __del__(self) -> None:
+        self.close()
+
 
 def raw_exchange(address: str, data: bytes, timeout: float = DEADLINE_S) -> bytes:
     """Sends bytes as they are, and reads until the daemon closes or goes quiet after an answer."""

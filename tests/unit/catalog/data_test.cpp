@@ -93,7 +93,7 @@ TEST_CASE("every number of the project's documents is found by its date") {
       {"gemini-pro", {"gemini-1.5-pro", "gemini-*pro*"}},
       {"gemma", {"gemma-3-27b-it", "gemma-*"}}};
   const auto limits = read("limits.json");
-  for (const auto& table : limits.at("project_documents")) {
+  for (const auto& table : limits.at("collected_documents")) {
     check_rows(table);
     if (table.contains("family_limits_per_day")) {
       for (const auto& [family, numbers] : table.at("family_limits_per_day").items()) {
@@ -135,7 +135,7 @@ TEST_CASE("no row is invented: every gemini row of a table's day is in a source 
   const auto limits = read("limits.json");
   std::set<std::string> given;  // day, tier, canonical model
   const auto& catalog = Catalog::embedded();
-  for (const auto* part : {"snapshots", "project_documents"}) {
+  for (const auto* part : {"snapshots", "collected_documents"}) {
     for (const auto& table : limits.at(part)) {
       const auto at = day_of(table) + "/" + table.at("tier").get<std::string>() + "/";
       for (const auto* key : {"limits", "paid_only"}) {

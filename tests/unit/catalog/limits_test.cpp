@@ -62,8 +62,8 @@ TEST_CASE("where tables contradict, the latest is the default and older ones can
   };
   CHECK(day("") == 20);
   CHECK(day("2026-11-22") == 20);
-  CHECK(day("2026-01-24") == 500);   // project document 004
-  CHECK(day("2025-12-31") == 1500);  // project document 001
+  CHECK(day("2026-01-24") == 500);   // collected document 004
+  CHECK(day("2025-12-31") == 1500);  // collected document 001
   CHECK(day("2025-12-07") == 20);    // the cut
   CHECK(day("2025-12-06") == 250);
   CHECK(day("2025-06-01") == 500);  // gemini-2.5-flash-preview-04-17

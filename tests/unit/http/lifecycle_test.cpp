@@ -165,6 +165,25 @@ TEST_CASE("a pipelined request is not taken for leaving; leaving behind it is no
   server.on_loop([&] { keeper.held.clear(); });
 }
 
+TEST_CASE("a watch can be ended, and one that comes too late is called at once") {
+  Keeper keeper;
+  Fixture server(keeper.handler(true));
+  Client client(server.address);
+  client.send(get("/"));
+  REQUIRE(server.eventually([&] { return keeper.held.size() == 1; }));
+  server.on_loop([&] { keeper.held.front()->on_abandoned(nullptr); });
+  client.reset();
+  server.on_loop([&] { keeper.held.front()->reply({.body = "into the void"}); });
+  CHECK(server.eventually([&] { return server.server->stats().connections == 0; }));
+  CHECK(keeper.abandoned == 0);
+  server.on_loop([&] {
+    keeper.held.front()->on_abandoned(nullptr);
+    keeper.held.front()->on_abandoned([&] { ++keeper.abandoned; });
+  });
+  CHECK(server.eventually([&] { return keeper.abandoned == 1; }));
+  server.on_loop([&] { keeper.held.clear(); });
+}
+
 TEST_CASE("nothing is called after the answer, nor by the server's end") {
   Keeper keeper;
   Fixture server(keeper.handler(true));
