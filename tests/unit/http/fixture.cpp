@@ -71,7 +71,10 @@ bool Client::fill() {
   if (::poll(&ready, 1, static_cast<int>(kPatience.count())) != 1) return false;
   char bytes[65536];
   const auto got = ::recv(fd_, bytes, sizeof bytes, 0);
-  if (got <= 0) return false;
+  if (got <= 0) {
+    ended_ = true;
+    return false;
+  }
   buffered_.append(bytes, static_cast<std::size_t>(got));
   return true;
 }

@@ -50,6 +50,7 @@ class Client {
  private:
   bool fill();  // false: end or patience
   int fd_ = -1;
+  bool ended_ = false;
   std::string buffered_;
 };
 
