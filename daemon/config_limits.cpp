@@ -5,8 +5,9 @@
 #include <fmt/format.h>
 
 #include "daemon/config_sections.hpp"
-#include "daemon/suggest.hpp"
 #include "time/zone.hpp"
+
+#include "text/suggest.hpp"
 
 namespace weir::daemon {
 namespace {

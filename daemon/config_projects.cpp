@@ -5,7 +5,8 @@
 #include <fmt/format.h>
 
 #include "daemon/config_sections.hpp"
-#include "daemon/suggest.hpp"
+
+#include "text/suggest.hpp"
 
 namespace weir::daemon {
 namespace {

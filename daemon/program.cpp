@@ -5,8 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "daemon/suggest.hpp"
 #include "daemon/version.hpp"
+
+#include "text/suggest.hpp"
 
 namespace weir::daemon {
 namespace {

@@ -6,8 +6,9 @@
 
 #include <fmt/format.h>
 
-#include "daemon/suggest.hpp"
 #include "time/rfc3339.hpp"
+
+#include "text/suggest.hpp"
 
 namespace weir::daemon {
 namespace {

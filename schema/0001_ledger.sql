@@ -113,16 +113,15 @@ CREATE TABLE days (
   PRIMARY KEY (project, local_day, model, consumer)
 ) STRICT, WITHOUT ROWID;
 
--- Bounded to a day and 100,000 rows. Keyed by the call, which ascends, so that old rows are one range at the front and
--- long answers are appended; a table keyed by the hash itself would rewrite a random page per row.
+-- Bounded to a day and 100,000 rows. Read once, at start: a running daemon has them all in memory. Keyed by the call, which
+-- ascends, so that old rows are one range at the front; a table keyed by the hash would rewrite a random page per row. The first
+-- answer is not kept: it is made again from the admission.
 CREATE TABLE idempotency (
   call INTEGER PRIMARY KEY,
   hash_high INTEGER NOT NULL,
   hash_low INTEGER NOT NULL,
-  body_hash INTEGER NOT NULL,
-  answer TEXT NOT NULL
+  body_hash INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX idempotency_hash ON idempotency(hash_high, hash_low);
 
 CREATE TABLE observations (   -- what upstream answers taught
   id INTEGER PRIMARY KEY,

@@ -7,8 +7,9 @@
 #include <fmt/format.h>
 
 #include "daemon/commands/command.hpp"
-#include "daemon/suggest.hpp"
 #include "time/rfc3339.hpp"
+
+#include "text/suggest.hpp"
 
 namespace weir::daemon {
 namespace {

@@ -8,8 +8,9 @@
 #include <fmt/format.h>
 
 #include "daemon/commands/command.hpp"
-#include "daemon/suggest.hpp"
 #include "daemon/text/admission.hpp"
+
+#include "text/suggest.hpp"
 
 namespace weir::daemon {
 namespace {

@@ -65,8 +65,8 @@ class Recovery {
  private:
   Lane* lane(const ledger::Key& key) { return service_.directory_.lane(key, now_.wall); }
 
-  // The longest sliding window there is; lanes exist before it is asked. (A charge stays a 256th of it longer, which the
-  // quarter of an hour covers.)
+  // The longest sliding window there is; lanes exist before it is asked. (A charge stays a 256th of it
+  // longer, which the quarter of an hour covers.)
   Micros longest_window() const {
     Micros longest{0};
     for (quota::LimitId id = 0; id < service_.book_.size(); ++id) {

@@ -367,8 +367,9 @@ void Service::tick(const Now& now) {
   tell_denials(now);
   observations_.drop_ended(now);
   if (!line_.empty()) pump(now);
-  // Calls before this one are all closed.
-  ledger_.store_oldest_open(open_.size() > 0 ? open_.oldest() : last_id_ + 1);
+  // Calls before this one are all closed. Told only when it has moved: an idle daemon writes nothing.
+  const ledger::CallId oldest = open_.size() > 0 ? open_.oldest() : last_id_ + 1;
+  if (oldest != told_oldest_) ledger_.store_oldest_open(told_oldest_ = oldest);
   ledger_.flush();
 }
 

@@ -108,11 +108,8 @@ void Api::admit(Exchange& exchange) {
     if (!key) return;
     if (answer.verdict != admission::Verdict::admitted) return parts_.service.idempotency().forget(*key);
     parts_.service.idempotency().remember(*key, {body_hash, answer.call->id}, at.steady);
-    parts_.ledger.append(ledger::IdempotencyKey{.hash_high = key->high,
-                                                .hash_low = key->low,
-                                                .body_hash = body_hash,
-                                                .call = answer.call->id,
-                                                .answer = {}});
+    parts_.ledger.append(ledger::IdempotencyKey{
+        .hash_high = key->high, .hash_low = key->low, .body_hash = body_hash, .call = answer.call->id});
   };
   if (body.wait == Micros(0)) {
     const admission::Answer decided = service.admit(ask, now);

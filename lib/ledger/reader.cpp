@@ -177,19 +177,6 @@ std::optional<Call> Reader::call(CallId id) {
   });
 }
 
-std::optional<IdempotencyKey> Reader::idempotency(std::uint64_t hash_high, std::uint64_t hash_low) {
-  return with([&](Connection& c) -> std::optional<IdempotencyKey> {
-    auto select = c.db.prepare(
-        "SELECT body_hash, call, answer FROM idempotency WHERE hash_high = ? AND hash_low = ? ORDER BY call "
-        "DESC");
-    if (!select.bind(static_cast<std::int64_t>(hash_high), static_cast<std::int64_t>(hash_low)).step()) {
-      return std::nullopt;
-    }
-    return IdempotencyKey{hash_high, hash_low, static_cast<std::uint64_t>(select.integer(0)),
-                          select.integer(1), std::string(select.text(2))};
-  });
-}
-
 std::vector<UsageRow> Reader::usage(const UsageQuery& query) {
   return with([&](Connection& c) { return c.usage(query); });
 }
@@ -229,9 +216,7 @@ std::vector<IdempotencyKey> Reader::idempotency_keys() {
     while (select.step()) {
       keys.push_back({static_cast<std::uint64_t>(select.integer(0)),
                       static_cast<std::uint64_t>(select.integer(1)),
-                      static_cast<std::uint64_t>(select.integer(2)),
-                      select.integer(3),
-                      {}});
+                      static_cast<std::uint64_t>(select.integer(2)), select.integer(3)});
     }
     return keys;
   });

@@ -59,7 +59,6 @@ class Reader {
   // Walks the primary key backwards; never sorts.
   CallPage calls(const CallFilter& filter);
   std::optional<Call> call(CallId id);
-  std::optional<IdempotencyKey> idempotency(std::uint64_t hash_high, std::uint64_t hash_low);
   // From the totals of days where they suffice, of minutes for the rest; never from single calls. Ordered by
   // bucket, project, model, consumer. Costs half a microsecond per total read: a year of days is cheap, a
   // year of hours or of days in a zone that is not the project's is not.
@@ -71,7 +70,7 @@ class Reader {
   CallId last_id();  // 0: no call yet
   CallId oldest_open();
   std::vector<std::pair<NameId, std::string>> names();
-  std::vector<IdempotencyKey> idempotency_keys();  // without answers, by ascending call
+  std::vector<IdempotencyKey> idempotency_keys();  // oldest first, by ascending call
   std::vector<Observation> observations();
   // Every call with id >= from, ascending.
   void each_call(CallId from, const std::function<void(const Call&)>& visit);

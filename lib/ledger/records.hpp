@@ -81,7 +81,6 @@ struct IdempotencyKey {
   std::uint64_t hash_high = 0, hash_low = 0;  // of the key's text
   std::uint64_t body_hash = 0;
   CallId call = 0;
-  std::string answer;  // the first answer's body, given again
   bool operator==(const IdempotencyKey&) const = default;
 };  // Kept for a day of the steady axis, and at most 100,000 of them. Goes with its admission when that is
     // refused.

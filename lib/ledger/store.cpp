@@ -52,7 +52,7 @@ Store::Store(const std::string& path, Durability durability) : db_(open_for_writ
     // Minutes name the project second, days first.
     minute_ = db_.prepare(totals_upsert("minutes", "minute, project, model, consumer").c_str());
     day_ = db_.prepare(totals_upsert("days", "project, local_day, model, consumer").c_str());
-    key_ = db_.prepare("INSERT OR REPLACE INTO idempotency VALUES (?,?,?,?,?)");
+    key_ = db_.prepare("INSERT OR REPLACE INTO idempotency VALUES (?,?,?,?)");
     observation_ = db_.prepare("INSERT OR REPLACE INTO observations VALUES (?,?,?,?,?,?,?,?,?)");
     forget_ = db_.prepare("DELETE FROM observations WHERE id = ?");
     meta_ = db_.prepare("UPDATE meta SET value = ?2 WHERE key = ?1");
@@ -123,7 +123,7 @@ void Store::insert(const Batch& batch) {
   insert_totals(batch.totals);
   for (const IdempotencyKey& key : batch.idempotency_keys) {
     key_.bind(key.call, static_cast<std::int64_t>(key.hash_high), static_cast<std::int64_t>(key.hash_low),
-              static_cast<std::int64_t>(key.body_hash), std::string_view(key.answer))
+              static_cast<std::int64_t>(key.body_hash))
         .run();
   }
   for (const auto& [forget, o] : batch.observations) {

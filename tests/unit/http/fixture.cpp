@@ -95,7 +95,7 @@ bool Client::wait_for(std::string_view text) {
 }
 
 bool Client::at_end() {
-  return buffered_.empty() && !fill() && buffered_.empty();
+  return buffered_.empty() && !fill() && ended_;
 }
 
 std::string Client::Answer::header(std::string_view name) const {

@@ -33,7 +33,7 @@ class Service {
     next_id_ += 20'000'000;  // three turns a minute
     const Admission a = admission(id, key_);
     ledger_->append(a);
-    ledger_->append(IdempotencyKey{1, static_cast<std::uint64_t>(id), 2, id, "{}"});
+    ledger_->append(IdempotencyKey{1, static_cast<std::uint64_t>(id), 2, id});
     // A call recorded after the fact: all of it stands or falls.
     const Admission recorded = admission(id + 1, key_);
     const Outcome recorded_outcome = outcome(id + 1, 7);
