@@ -5,9 +5,8 @@
 #include <fmt/format.h>
 
 #include "daemon/config_sections.hpp"
-#include "time/zone.hpp"
-
 #include "text/suggest.hpp"
+#include "time/zone.hpp"
 
 namespace weir::daemon {
 namespace {

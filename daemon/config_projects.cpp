@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "daemon/config_sections.hpp"
-
 #include "text/suggest.hpp"
 
 namespace weir::daemon {

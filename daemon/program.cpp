@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "daemon/version.hpp"
-
 #include "text/suggest.hpp"
 
 namespace weir::daemon {

@@ -13,6 +13,8 @@
 #include <spdlog/spdlog.h>
 
 #include "admission/service.hpp"
+#include "api/api.hpp"
+#include "api/report_pool.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/version.hpp"
 #include "http/server.hpp"
@@ -21,9 +23,6 @@
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
 #include "telemetry/process.hpp"
-
-#include "api/api.hpp"
-#include "api/report_pool.hpp"
 
 namespace weir::daemon {
 namespace {

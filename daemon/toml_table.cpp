@@ -6,9 +6,8 @@
 
 #include <fmt/format.h>
 
-#include "time/rfc3339.hpp"
-
 #include "text/suggest.hpp"
+#include "time/rfc3339.hpp"
 
 namespace weir::daemon {
 namespace {

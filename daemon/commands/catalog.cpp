@@ -7,9 +7,8 @@
 #include <fmt/format.h>
 
 #include "daemon/commands/command.hpp"
-#include "time/rfc3339.hpp"
-
 #include "text/suggest.hpp"
+#include "time/rfc3339.hpp"
 
 namespace weir::daemon {
 namespace {

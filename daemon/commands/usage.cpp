@@ -9,7 +9,6 @@
 
 #include "daemon/commands/command.hpp"
 #include "daemon/text/admission.hpp"
-
 #include "text/suggest.hpp"
 
 namespace weir::daemon {

@@ -151,7 +151,7 @@ class Service {
   Idempotency idempotency_;
   Observations observations_;
   ledger::CallId last_id_ = 0;
-  ledger::CallId told_oldest_ = 0;  // what the ledger was last told of the oldest open call
+  ledger::CallId told_oldest_ = 0;            // what the ledger was last told of the oldest open call
   std::vector<quota::Violation> violations_;  // of the lane that refused
   std::vector<quota::Violation> candidate_;   // of the lane being tried
   std::vector<Lane*> denied_lanes_;           // with denials not yet told

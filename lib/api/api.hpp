@@ -14,12 +14,11 @@
 #include <simdjson.h>
 
 #include "admission/service.hpp"
+#include "api/report_pool.hpp"
 #include "http/exchange.hpp"
 #include "http/problem.hpp"
 #include "ledger/ledger.hpp"
 #include "telemetry/metrics.hpp"
-
-#include "api/report_pool.hpp"
 
 namespace weir::api {
 

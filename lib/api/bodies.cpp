@@ -8,9 +8,8 @@
 #include "http/text.hpp"
 #include "provider/error.hpp"
 #include "provider/usage.hpp"
-#include "time/rfc3339.hpp"
-
 #include "text/suggest.hpp"
+#include "time/rfc3339.hpp"
 
 namespace weir::api {
 namespace {

@@ -2,10 +2,9 @@
 
 #include <map>
 
-#include "time/rfc3339.hpp"
-
 #include "api/ids.hpp"
 #include "api/render.hpp"
+#include "time/rfc3339.hpp"
 
 namespace weir::api {
 namespace {

@@ -4,10 +4,9 @@
 #include <memory>
 #include <string>
 
+#include "api/report_pool.hpp"
 #include "http/exchange.hpp"
 #include "ledger/reader.hpp"
-
-#include "api/report_pool.hpp"
 
 namespace weir::api {
 

@@ -4,14 +4,13 @@
 
 #include <fmt/format.h>
 
-#include "http/uri.hpp"
-#include "time/rfc3339.hpp"
-
 #include "api/api.hpp"
 #include "api/call_export.hpp"
 #include "api/ids.hpp"
 #include "api/render.hpp"
+#include "http/uri.hpp"
 #include "text/suggest.hpp"
+#include "time/rfc3339.hpp"
 
 namespace weir::api {
 namespace {

@@ -7,29 +7,14 @@
 
 #include "admission/service.hpp"
 #include "ledger/reader.hpp"
-#include "time/rfc3339.hpp"
-
 #include "tests/property/quota_random.hpp"
-#include "tests/unit/ledger/fixture.hpp"
+#include "tests/unit/admission/fixture.hpp"
+#include "time/rfc3339.hpp"
 
 namespace weir::admission {
 namespace {
 
 using property::Random;
-
-quota::LimitSpec limit(std::vector<std::string> models, Metric metric, std::string_view window,
-                       std::int64_t amount, std::string zone = "America/Los_Angeles") {
-  quota::LimitSpec spec;
-  spec.models = std::move(models);
-  spec.metric = metric;
-  spec.window = *quota::parse_window(window);
-  spec.amount = amount;
-  spec.name = quota::limit_name(spec.models, metric, spec.window);
-  if (spec.window.kind != quota::WindowKind::sliding && spec.window.kind != quota::WindowKind::in_flight) {
-    spec.time_zone = std::move(zone);
-  }
-  return spec;
-}
 
 Setup setup() {
   Setup setup;

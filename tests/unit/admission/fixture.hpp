@@ -6,9 +6,8 @@
 #include <vector>
 
 #include "admission/service.hpp"
-#include "time/rfc3339.hpp"
-
 #include "tests/unit/ledger/fixture.hpp"
+#include "time/rfc3339.hpp"
 
 namespace weir::admission {
 

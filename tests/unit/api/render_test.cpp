@@ -2,9 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include "time/rfc3339.hpp"
-
 #include "api/ids.hpp"
+#include "time/rfc3339.hpp"
 
 namespace weir::api {
 namespace {

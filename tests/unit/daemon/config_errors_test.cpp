@@ -5,9 +5,9 @@
 
 #include "daemon/config.hpp"
 #include "daemon/listen_address.hpp"
+#include "text/suggest.hpp"
 
 #include "fixture.hpp"
-#include "text/suggest.hpp"
 
 namespace weir::daemon {
 namespace {
