@@ -121,6 +121,7 @@ void Api::admit(Exchange& exchange) {
   const std::string project(body.project);
   const admission::Answer decided =
       service.admit(ask, now, [this, held, remember, project](const admission::Answer& late) {
+        held->on_abandoned(nullptr);  // it is out of the line: nothing is left to give up
         const Now then = parts_.now();
         remember(late, then);
         answer(*held, late, then, project);
