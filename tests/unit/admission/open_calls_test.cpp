@@ -38,7 +38,7 @@ TEST_CASE("a lease ends at the first whole second at or after its end, once") {
 
 TEST_CASE("a suspend longer than the wheel expires everything, in the order of admission") {
   OpenCalls calls;
-  for (int i = 0; i < 100; ++i) calls.insert(call(i, (100 - i) * 30'000'000));
+  for (std::int64_t i = 0; i < 100; ++i) calls.insert(call(i, (100 - i) * 30'000'000));
   const auto ids = expired(calls, 30'000'000'000);
   REQUIRE(ids.size() == 100);
   CHECK(std::is_sorted(ids.begin(), ids.end()));
