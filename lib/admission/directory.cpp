@@ -29,13 +29,10 @@ bool holds_for(const quota::LimitSpec& spec, std::string_view model, std::string
   });
 }
 
-// A configured limit replaces the catalog's of the same name; `canonical_name` is its name with aliases
-// resolved.
-void put(std::vector<quota::LimitSpec>& specs, const quota::LimitSpec& spec,
-         const std::string& canonical_name) {
-  const auto same = std::find_if(specs.begin(), specs.end(), [&](const auto& s) {
-    return s.name == spec.name || s.name == canonical_name;
-  });
+// A configured limit replaces the catalog's of the same name.
+void put(std::vector<quota::LimitSpec>& specs, const quota::LimitSpec& spec) {
+  const auto same =
+      std::find_if(specs.begin(), specs.end(), [&](const auto& s) { return s.name == spec.name; });
   if (same != specs.end()) {
     *same = spec;
   } else {
@@ -194,10 +191,7 @@ std::vector<quota::LimitSpec> Directory::specs(const ProjectSetup& project, std:
     if (model_known != nullptr) *model_known = published.known;
   }
   for (const quota::LimitSpec& spec : project.limits) {
-    if (!holds_for(spec, model, canonical)) continue;
-    std::vector<std::string> models = spec.models;
-    for (std::string& each : models) each = catalog_.canonical(project.provider, each);
-    put(specs, spec, quota::limit_name(models, spec.metric, spec.window));
+    if (holds_for(spec, model, canonical)) put(specs, spec);
   }
   if (who == nullptr) return specs;
 
@@ -220,7 +214,7 @@ std::vector<quota::LimitSpec> Directory::specs(const ProjectSetup& project, std:
   for (quota::LimitSpec spec : who->limits) {
     if (!holds_for(spec, model, canonical)) continue;
     if (spec.time_zone.empty()) spec.time_zone = project.time_zone;
-    put(specs, spec, spec.name);
+    put(specs, spec);
   }
   return specs;
 }

@@ -17,9 +17,9 @@ struct ProjectSetup {
   std::string tier;
   std::string as_of;  // "" = the latest
   bool use_catalog = true;
-  std::string time_zone;  // exists; in which the project's days are reported
-  Micros guard{250'000};  // bound on network jitter and clock difference to upstream
-  std::vector<quota::LimitSpec> limits;
+  std::string time_zone;                 // exists; in which the project's days are reported
+  Micros guard{250'000};                 // bound on network jitter and clock difference to upstream
+  std::vector<quota::LimitSpec> limits;  // exact model names in the catalog's own spelling, aliases resolved
 };
 
 struct PoolSetup {
