@@ -5,13 +5,14 @@
 // Calendar limits: from the totals, which hold each closed call once, at its admission; a call that touches a
 // second day straddles, and is added to that day.
 #include <algorithm>
+#include <map>
+#include <tuple>
 
 #include "admission/service.hpp"
 
 namespace weir::admission {
 namespace {
 
-constexpr Micros kQuarter = std::chrono::minutes(15);
 constexpr Micros kMinute = std::chrono::minutes(1);
 
 std::int64_t minutes(WallTime at) {
@@ -63,17 +64,21 @@ class Recovery {
   }
 
  private:
-  Lane* lane(const ledger::Key& key) { return service_.directory_.lane(key, now_.wall); }
+  Lane* lane(const ledger::Key& key) {
+    const auto [known, fresh] = lanes_.try_emplace({key.project, key.model, key.consumer}, nullptr);
+    if (fresh) known->second = service_.directory_.lane(key, now_.wall);
+    return known->second;
+  }
 
-  // The longest sliding window there is; lanes exist before it is asked. (A charge stays a 256th of it
-  // longer, which the quarter of an hour covers.)
-  Micros longest_window() const {
+  // How long a closed call can count in a sliding window after its latest moment, rounding included. Lanes
+  // exist before it is asked.
+  Micros reach() const {
     Micros longest{0};
     for (quota::LimitId id = 0; id < service_.book_.size(); ++id) {
       const quota::LimitSpec& spec = service_.book_.spec(id);
       if (is_sliding(spec)) longest = std::max(longest, spec.window.length);
     }
-    return longest;
+    return longest + longest / quota::SlidingWindow::kBuckets + std::chrono::seconds(1);
   }
 
   // Limits of models that no table lists come into being with their lanes.
@@ -114,12 +119,8 @@ class Recovery {
     service_.book_.hold(of->limits, admission.held);
   }
 
-  ledger::CallId first_recent() const {
-    return (now_.steady - longest_window() - kQuarter).time_since_epoch().count();
-  }
-
   void recent_calls() {
-    ledger::CallId from = first_recent();
+    ledger::CallId from = (now_.steady - reach() - kLongSpan).time_since_epoch().count();
     if (const ledger::CallId oldest = reader_.oldest_open(); oldest > 0) from = std::min(from, oldest);
     reader_.each_call(from, [this](const ledger::Call& call) {
       if (call.closed) {
@@ -132,7 +133,7 @@ class Recovery {
   }
 
   void older_straddlers() {
-    reader_.each_straddler(now_.steady - longest_window() - kQuarter, [this](const ledger::Call& call) {
+    reader_.each_straddler(now_.steady - reach(), [this](const ledger::Call& call) {
       if (call.admission.id < walked_from_) charge_sliding(call);
     });
   }
@@ -198,6 +199,7 @@ class Recovery {
   Service& service_;
   ledger::Reader& reader_;
   const Now now_;
+  std::map<std::tuple<ledger::NameId, ledger::NameId, ledger::NameId>, Lane*> lanes_;
   std::vector<quota::LimitId> limits_;
   ledger::CallId walked_from_ = 0;
 };

@@ -104,8 +104,9 @@ quota::Span span_of(ledger::CallId id, std::int64_t skew_us, const ledger::Outco
 }
 
 bool straddles(const quota::Span& span, Micros guard) {
-  return quarter_of(span.wall(span.admitted) - guard) !=
-         quarter_of(span.wall(std::max(span.admitted, span.latest)) + guard);
+  const SteadyTime to = std::max(span.admitted, span.latest);
+  return to - span.admitted > kLongSpan ||
+         quarter_of(span.wall(span.admitted) - guard) != quarter_of(span.wall(to) + guard);
 }
 
 ledger::Totals totals_of(const ledger::Outcome& outcome) {

@@ -41,7 +41,11 @@ ledger::Outcome cancellation_of(const OpenCall& call, const Now& now);
 
 // From the ledger's record to the arithmetic's.
 quota::Span span_of(ledger::CallId id, std::int64_t skew_us, const ledger::Outcome& outcome);
+// Whether recovery must find the call apart from its neighbours: its span, guard included, reaches over a
+// quarter of an hour (so it may count in two days), or is longer than kLongSpan (so it may count in a window
+// that began long after its admission).
 bool straddles(const quota::Span& span, Micros guard);
+inline constexpr Micros kLongSpan = std::chrono::seconds(60);
 
 // What a closed call adds to the totals. A later outcome of the same call adds `totals_of(new) -
 // totals_of(old)`.

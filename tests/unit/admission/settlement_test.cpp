@@ -64,7 +64,7 @@ TEST_CASE("settlements that say the same have one fingerprint, others another") 
   CHECK(fingerprint(status(200)) != fingerprint(status(201)));
 }
 
-TEST_CASE("a call straddles if a quarter of an hour lies within its span and the guard") {
+TEST_CASE("a call straddles if a quarter of an hour lies within its span and the guard, or if it is long") {
   const Micros skew{0};
   const auto span = [&](std::int64_t from_us, std::int64_t to_us) {
     return quota::Span{kSteadyNoon + Micros(from_us), kSteadyNoon + Micros(to_us), skew};
@@ -73,6 +73,8 @@ TEST_CASE("a call straddles if a quarter of an hour lies within its span and the
   CHECK(straddles(span(100'000, 2'000'000), kGuard));        // the guard reaches back over noon
   CHECK(straddles(span(899'800'000, 899'800'000), kGuard));  // and forward over a quarter past
   CHECK(straddles(span(1'000'000, 901'000'000), kGuard));
+  CHECK_FALSE(straddles(span(1'000'000, 61'000'000), kGuard));
+  CHECK(straddles(span(1'000'000, 61'000'001), kGuard));  // long
 }
 
 TEST_CASE("a late settlement's totals replace those of the expiry") {
