@@ -79,6 +79,7 @@ void append_state(std::string& out, const quota::LimitSpec& spec, const quota::V
 std::string denial_detail(const admission::Answer& answer, const quota::Violation* last, WallTime retry_at,
                           const quota::Book& book, std::size_t waiting) {
   std::string detail;
+  detail.reserve(320);
   if (last == nullptr) {
     append_int(detail, static_cast<std::int64_t>(waiting));
     detail += " calls wait for room on the limits of this call, and come first";
