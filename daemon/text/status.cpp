@@ -37,6 +37,8 @@ Row read_row(const nlohmann::json& limit) {
   // Where every number comes from, and how old it is.
   row.source = text_at(limit, "source");
   if (const auto published = text_at(limit, "published"); !published.empty()) row.source += " " + published;
+  // No table lists the model: the strictest limits of its tier stand in.
+  if (limit.value("assumed", false)) row.source += ", assumed";
   if (!row.enforced) row.source += ", not enforced";
   return row;
 }

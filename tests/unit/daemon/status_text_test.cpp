@@ -59,6 +59,13 @@ TEST_CASE("limits are shown nearest to their end first, and unused ones in one l
         "... and 2 limits with nothing used (--all shows them)\n");
 }
 
+TEST_CASE("the limits of a model that no table lists are shown as assumed") {
+  json unheard_of = limit("gemini-99/requests/day", "requests", 10, 1, 0);
+  unheard_of["assumed"] = true;
+  CHECK(render_status(answer({unheard_of}), kNow, {}, kAscii).find("catalog 2026-09-04, assumed") !=
+        std::string::npos);
+}
+
 TEST_CASE("a narrow terminal loses source and held before it loses the numbers that matter") {
   Look look = kAscii;
   look.width = 80;
