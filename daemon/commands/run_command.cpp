@@ -1,7 +1,6 @@
 #include "daemon/commands/run_command.hpp"
 
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -16,61 +15,52 @@
 namespace weir::daemon {
 namespace {
 
-constexpr std::array kForwarded = {SIGINT, SIGTERM, SIGHUP};
-std::atomic<pid_t> child{0};
-static_assert(std::atomic<pid_t>::is_always_lock_free);
-
-void forward(int signal, siginfo_t* info, void*) {
-  // The terminal signals its whole foreground group: the command has this one already.
-  if (signal == SIGINT && info->si_code == SI_KERNEL) return;
-  const int saved = errno;
-  if (const pid_t pid = child.load(); pid > 0) ::kill(pid, signal);
-  errno = saved;
+int exit_code_of(int status) {
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-// Forwards signals while it lives. They wait while the child's number is not known yet.
+// Holds signals back while it lives, and hands those that ask to end on to the command. They are waited for,
+// not caught: no handler, nothing global.
 class Forwarding {
  public:
   Forwarding() {
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int signal : kForwarded) sigaddset(&set, signal);
-    sigprocmask(SIG_BLOCK, &set, &mask_before_);
-    struct sigaction action {};
-    action.sa_sigaction = forward;
-    action.sa_flags = SA_SIGINFO | SA_RESTART;
-    sigemptyset(&action.sa_mask);
-    for (std::size_t i = 0; i < kForwarded.size(); ++i) {
-      sigaction(kForwarded[i], nullptr, &before_[i]);
-      // What nohup had ignored stays ignored.
-      if (before_[i].sa_handler != SIG_IGN) sigaction(kForwarded[i], &action, nullptr);
-    }
+    sigemptyset(&signals_);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&signals_, signal);
+    sigprocmask(SIG_BLOCK, &signals_, &mask_before_);
+    // Where SIGCHLD was ignored, the command's end could not be waited for.
+    struct sigaction by_default {};
+    by_default.sa_handler = SIG_DFL;
+    sigaction(SIGCHLD, &by_default, &child_before_);
   }
-  ~Forwarding() {
-    for (std::size_t i = 0; i < kForwarded.size(); ++i) sigaction(kForwarded[i], &before_[i], nullptr);
-    release();
-  }
+  ~Forwarding() { restore(); }
   Forwarding(const Forwarding&) = delete;
   Forwarding& operator=(const Forwarding&) = delete;
 
-  void release() const { sigprocmask(SIG_SETMASK, &mask_before_, nullptr); }
-  // In the child: its handlers are reset by exec, its mask is not.
-  void restore_in_child() const {
-    for (std::size_t i = 0; i < kForwarded.size(); ++i) sigaction(kForwarded[i], &before_[i], nullptr);
-    release();
+  // Also for the child: exec keeps its mask.
+  void restore() const {
+    sigaction(SIGCHLD, &child_before_, nullptr);
+    sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
+  }
+
+  // Until the command has ended; its exit code, a signal's as the shell gives it.
+  [[nodiscard]] int wait_for(pid_t command) const {
+    while (true) {
+      int status = 0;
+      if (::waitpid(command, &status, WNOHANG) == command) return exit_code_of(status);
+      siginfo_t info{};
+      const int signal = ::sigwaitinfo(&signals_, &info);
+      if (signal < 0 || signal == SIGCHLD) continue;
+      // The terminal signals its whole foreground group: the command has this one already.
+      if (signal == SIGINT && info.si_code == SI_KERNEL) continue;
+      ::kill(command, signal);
+    }
   }
 
  private:
+  sigset_t signals_{};
   sigset_t mask_before_{};
-  std::array<struct sigaction, kForwarded.size()> before_{};
+  struct sigaction child_before_ {};
 };
-
-int wait_for(pid_t pid) {
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
 
 }  // namespace
 
@@ -89,7 +79,7 @@ CommandResult run_command(const std::vector<std::string>& command,
   const Forwarding forwarding;
   const pid_t pid = ::fork();
   if (pid == 0) {
-    forwarding.restore_in_child();
+    forwarding.restore();
     for (const auto& [name, value] : variables) ::setenv(name.c_str(), value.c_str(), 1);
     ::execvp(arguments[0], arguments.data());
     const int error = errno;
@@ -102,15 +92,12 @@ CommandResult run_command(const std::vector<std::string>& command,
     ::close(report[0]);
     throw std::system_error(fork_error, std::generic_category(), "fork");
   }
-  child = pid;
-  forwarding.release();
   int error = 0;
   ssize_t got = 0;
   while ((got = ::read(report[0], &error, sizeof error)) < 0 && errno == EINTR) {
   }
   ::close(report[0]);
-  result.exit_code = wait_for(pid);
-  child = 0;
+  result.exit_code = forwarding.wait_for(pid);
   result.took = std::chrono::duration_cast<Micros>(std::chrono::steady_clock::now() - begin);
   result.started = got == 0;
   if (!result.started) {

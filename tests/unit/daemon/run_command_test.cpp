@@ -37,7 +37,7 @@ TEST_CASE("a command sees the variables, and arguments as they are") {
 TEST_CASE("a signal goes on to the command") {
   // The command asks its parent, us, to end, and waits for what comes of it.
   const CommandResult result =
-      run_command({"sh", "-c", "trap 'exit 9' TERM; kill -TERM $PPID; sleep 5 & wait"}, {});
+      run_command({"sh", "-c", "trap 'exit 9' TERM; sleep 0.2; kill -TERM $PPID; sleep 5 & wait"}, {});
   CHECK(result.exit_code == 9);
 }
 
