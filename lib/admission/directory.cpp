@@ -51,7 +51,7 @@ std::int32_t Project::local_day(WallTime at) {
 }
 
 Directory::Directory(const Setup& setup, const catalog::Catalog& catalog, quota::Book& book,
-                     ledger::Ledger& ledger, Metrics& metrics)
+                     ledger::Journal& ledger, Metrics& metrics)
     : setup_(setup), catalog_(catalog), book_(book), ledger_(ledger), metrics_(metrics) {
   for (const ProjectSetup& project : setup_.projects) {
     const auto zone = Zone::find(project.time_zone);

@@ -22,7 +22,7 @@
 #include "admission/metrics.hpp"
 #include "admission/setup.hpp"
 #include "catalog/catalog.hpp"
-#include "ledger/ledger.hpp"
+#include "ledger/journal.hpp"
 #include "quota/book.hpp"
 #include "time/zone.hpp"
 
@@ -66,7 +66,7 @@ class Directory {
       20'000;  // past it, new consumers of a model share the lane of "other"
   static constexpr std::size_t kMaxRoutes = 50'000;  // names remembered; past it all are looked up anew
 
-  Directory(const Setup& setup, const catalog::Catalog& catalog, quota::Book& book, ledger::Ledger& ledger,
+  Directory(const Setup& setup, const catalog::Catalog& catalog, quota::Book& book, ledger::Journal& ledger,
             Metrics& metrics);
 
   // nullptr if no project or pool has that name.
@@ -106,7 +106,7 @@ class Directory {
   const Setup& setup_;
   const catalog::Catalog& catalog_;
   quota::Book& book_;
-  ledger::Ledger& ledger_;
+  ledger::Journal& ledger_;
   Metrics& metrics_;
   std::deque<Project> projects_;
   std::deque<Lane> lanes_;

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ledger/ledger.hpp"
+#include "ledger/journal.hpp"
 #include "quota/book.hpp"
 #include "telemetry/metrics.hpp"
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "admission/directory.hpp"
-#include "ledger/ledger.hpp"
+#include "ledger/journal.hpp"
 #include "provider/error.hpp"
 #include "quota/book.hpp"
 
@@ -16,7 +16,7 @@ class Observations {
  public:
   static constexpr std::size_t kMax = 1000;  // the oldest goes first
 
-  Observations(quota::Book& book, ledger::Ledger& ledger, Metrics& metrics)
+  Observations(quota::Book& book, ledger::Journal& ledger, Metrics& metrics)
       : book_(book), ledger_(ledger), metrics_(metrics) {}
 
   // An answer that refused a call of `lane`: every limit that it names by a quota id is exhausted. A day's
@@ -35,7 +35,7 @@ class Observations {
   void drop(std::size_t index);
 
   quota::Book& book_;
-  ledger::Ledger& ledger_;
+  ledger::Journal& ledger_;
   Metrics& metrics_;
   std::vector<ledger::Observation> all_;  // oldest first
   std::vector<quota::LimitId> limits_;    // of each

@@ -11,7 +11,7 @@ std::int64_t minute_of(WallTime at) {
 
 }  // namespace
 
-Service::Service(const Setup& setup, const catalog::Catalog& catalog, ledger::Ledger& ledger,
+Service::Service(const Setup& setup, const catalog::Catalog& catalog, ledger::Journal& ledger,
                  telemetry::Registry& registry)
     : setup_(setup),
       catalog_(catalog),

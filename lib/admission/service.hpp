@@ -22,7 +22,7 @@
 #include "admission/setup.hpp"
 #include "admission/waiting_line.hpp"
 #include "catalog/catalog.hpp"
-#include "ledger/ledger.hpp"
+#include "ledger/journal.hpp"
 #include "ledger/reader.hpp"
 #include "quota/book.hpp"
 
@@ -73,7 +73,7 @@ struct Settled {
 
 class Service {
  public:
-  Service(const Setup& setup, const catalog::Catalog& catalog, ledger::Ledger& ledger,
+  Service(const Setup& setup, const catalog::Catalog& catalog, ledger::Journal& ledger,
           telemetry::Registry& registry);
 
   // Rebuilds everything from the ledger. Once, before the first request.
@@ -142,7 +142,7 @@ class Service {
 
   const Setup setup_;
   const catalog::Catalog& catalog_;
-  ledger::Ledger& ledger_;
+  ledger::Journal& ledger_;
   Metrics metrics_;
   quota::Book book_;
   Directory directory_;

@@ -27,6 +27,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ledger/journal.hpp"
 #include "ledger/records.hpp"
 
 namespace weir::ledger {
@@ -42,13 +43,6 @@ struct Options {
   int retention_days = 90;                     // of the calls' own time: the newest one counts as today
   std::chrono::milliseconds retry_first{250};  // after a failure; doubled up to
   std::chrono::milliseconds retry_last{2000};
-};
-
-// What became of the records that an answer waits for.
-enum class Commit : std::uint8_t {
-  durable,  // committed
-  spooled,  // the disk fails; kept in memory and written as soon as it can be
-  failed,   // the disk fails and the record was refused: take the charge back, answer 503
 };
 
 // Something that waits for its records: a connection with an answer ready.
@@ -70,15 +64,7 @@ struct Anchor {
   std::int64_t offset_us = 0;  // steady axis minus CLOCK_BOOTTIME
 };
 
-struct Health {
-  bool failing = false;
-  std::string last_error;      // of the failing disk, naming the file; empty when fine
-  std::size_t backlog = 0;     // records not yet committed
-  std::uint64_t failures = 0;  // commits that failed, ever
-  std::uint64_t commits = 0;
-};
-
-class Ledger {
+class Ledger final : public Journal {
  public:
   using Post = std::function<void(std::function<void()>)>;  // runs its argument on the loop thread; any
                                                             // thread may call it
@@ -87,42 +73,34 @@ class Ledger {
   Ledger(const Options& options, Post post);
   // Commits what is queued, moves the log into the database, closes. Gives up after some five seconds, or at
   // the first failure. Calls no waiter; what was posted and runs later does nothing.
-  ~Ledger();
+  ~Ledger() override;
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
-  // --- writing: appended to the batch under way; all of one loop turn end in one transaction ---
-  NameId intern(std::string_view name);                  // same name, same id, for ever; from 1
-  [[nodiscard]] std::string_view name(NameId id) const;  // "" if there is none; valid as long as the Ledger
-
-  void append(const Admission& record);
-  void append(const Outcome& record);
-  void append(const TotalsDelta& delta);
+  // Writing appends to the batch under way; all of one loop turn end in one transaction.
+  NameId intern(std::string_view name) override;
+  [[nodiscard]] std::string_view name(NameId id) const override;
+  void append(const Admission& record) override;
+  void append(const Outcome& record) override;
+  void append(const TotalsDelta& delta) override;
+  void append(Observation record) override;
   void append(IdempotencyKey record);
-  void append(Observation record);
-  void forget_observation(std::int64_t id);
+  void forget_observation(std::int64_t id) override;
+  void store_oldest_open(CallId id) override;
   void store_anchor(const Anchor& anchor);
-  // The oldest call that is still open: recovery looks for open calls from here on, and retention spares
-  // them. Monotone.
-  void store_oldest_open(CallId id);
 
   // Registers `waiter` for everything appended so far; its committed() runs once, later, on the loop thread.
   void wait(std::shared_ptr<Waiter> waiter);
-  // Hands the batch to the writer if it is idle, else it goes when the writer is done; call at the end of
-  // every loop turn that appended something. Cheap.
-  void flush();
+  // Hands the batch to the writer if it is idle, else it goes when the writer is done.
+  void flush() override;
 
-  // Commit::durable if the disk is fine; else what an admission appended now would get. Loop thread; no lock.
-  [[nodiscard]] Commit admission_outlook() const;
-  // Called on the loop thread with the ids of admissions whose record was refused (Commit::failed), before
-  // their waiters.
-  void on_refused(std::function<void(const std::vector<CallId>&)> callback);
-  // Called on the loop thread after every commit with its duration (metrics).
-  void on_commit(std::function<void(Micros duration, std::size_t records)> callback);
+  [[nodiscard]] Commit admission_outlook() const override;  // no lock
+  void on_refused(std::function<void(const std::vector<CallId>&)> callback) override;
+  void on_commit(std::function<void(Micros duration, std::size_t records)> callback) override;
   // Called on the loop thread with a sentence for the log when the disk begins to fail, when all is written
   // again, and when the file was deleted under us.
   void on_notice(std::function<void(const std::string& text)> callback);
-  [[nodiscard]] Health health() const;
+  [[nodiscard]] Health health() const override;
 
   // Commits what is queued, then calls back; the graceful stop waits for it. Bounded: on a failing disk it
   // tries once more at once and calls back if that fails too.
