@@ -1,4 +1,5 @@
-// The state machine of a connection: requests in, answers out. The socket's side is in connection_io.cpp.
+// The state machine of a connection: requests in, answers out. The socket's side is in connection_io.cpp,
+// what streamed routes need beyond that in connection_streamed.cpp.
 #include "http/connection.hpp"
 
 #include <charconv>
@@ -64,8 +65,8 @@ void Connection::advance() {
         go_on = receive();
         break;
       case State::owed:
-        go_on = false;
-        if (flush() && wants_watch()) watch();
+      case State::pushing:
+        go_on = await_handler();
         break;
       case State::streaming:
         go_on = next_piece();
@@ -134,14 +135,22 @@ void Connection::view_request() {
 // Answers what needs no body to be refused, before the body is read.
 void Connection::head_done() {
   view_request();
+  const auto& route = shared_->streamed;
+  const bool streamed = !route.prefix.empty() && request_.path.starts_with(route.prefix);
   if (!unix_socket_) {
     if (const auto problem = shared_->guard.check({.path = request_.path,
                                                    .host = parser_.host(),
                                                    .target_authority = parser_.target_authority(),
                                                    .origin = parser_.origin(),
-                                                   .authorization = parser_.authorization()})) {
+                                                   .authorization = parser_.authorization(),
+                                                   .own_credentials = streamed})) {
       return parser_.body_done() ? refuse(*problem) : refuse_and_close(*problem);
     }
+  }
+  if (streamed) {
+    streamed_ = true;
+    parser_.stream_body();
+    return dispatch();
   }
   if (const auto length = parser_.content_length(); length && *length > shared_->options.max_body_bytes) {
     refuse_and_close({.status = 413,
@@ -179,8 +188,12 @@ void Connection::dispatch() {
   deadline_ = CoarseTime::max();  // the handler's own
   close_after_ = !parser_.keep_alive();
   ++shared_->stats.requests;
+  call(streamed_ ? shared_->streamed.handler : shared_->handler);
+}
+
+void Connection::call(const Server::Handler& handler) {
   try {
-    shared_->handler(*this);
+    handler(*this);
     return;
   } catch (const std::exception& error) {
     spdlog::error("request {} {}: {}", request_.request_id, request_.path, error.what());
@@ -198,6 +211,7 @@ void Connection::reply(const Problem& problem) {
 
 void Connection::put_answer(const Reply& reply, Framing framing) {
   const bool bodiless = request_.method == Method::head || reply.status == 204 || reply.status == 304;
+  if (body_under_way()) close_after_ = input_unread_ = true;
   if (shared_->stopping() && !more_input()) close_after_ = true;
   said_close_ = close_after_;
   answer_.clear();
@@ -244,9 +258,9 @@ void Connection::committed(ledger::Commit result) {
 void Connection::on_abandoned(std::function<void()> callback) {
   if (state_ == State::closed) {
     if (callback) boost::asio::post(shared_->executor, std::move(callback));
-  } else if (state_ == State::owed) {
+  } else if (state_ == State::owed || state_ == State::pushing) {
     abandoned_ = std::move(callback);
-    if (!advancing_ && abandoned_ != nullptr) watch();
+    if (!advancing_ && wants_watch()) watch();
   }
 }
 
@@ -274,6 +288,7 @@ bool Connection::finish_answer() {
   clear(scratch_);
   waiting_ = Waiting::nothing;
   continue_said_ = data_waits_ = false;
+  if (streamed_) forget_stream();
   state_ = State::receiving;
   return (input_.size() > 0 && out_.size() < kGatherBytes) || flush();
 }

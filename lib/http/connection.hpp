@@ -39,12 +39,21 @@ class Connection final : public Exchange {
   void committed(ledger::Commit result) override;
   void on_abandoned(std::function<void()> callback) override;
   std::string& scratch() override { return scratch_; }
+  void receive_body(BodySink sink) override;
+  void resume_body() override;
+  void begin(const PushedHead& head) override;
+  void push(std::string_view bytes) override;
+  bool flush() override;  // out_ -> socket; false: it is not all out yet
+  void on_drained(std::function<void()> callback) override;
+  void end() override;
+  void abort() override;
 
  private:
   enum class State : std::uint8_t {
     receiving,  // between requests, or in the middle of one
     owed,       // the handler has the request; its answer is not ready
-    streaming,  // the head was given, pieces of the body follow
+    streaming,  // the head was given, pieces of the body are asked for
+    pushing,    // the head was given, the handler pushes the body
     answered,   // the answer is ready to go out
     lingering,  // everything is sent; the client may read it before the connection goes
     closed,
@@ -55,11 +64,15 @@ class Connection final : public Exchange {
   bool receive();  // these return false if advance() has to wait
   bool finish_answer();
   bool next_piece();
-  bool flush();  // out_ -> socket; false: it is not all out yet
+  bool await_handler();
+  void pump_body();
+  void forget_stream();
+  void body_failed();
 
   void view_request();
   void head_done();
   void dispatch();
+  void call(const Server::Handler& handler);
   void refuse(const Problem& problem);  // an answer of our own; the connection goes on
   void refuse_and_close(const Problem& problem);
   void answer_problem(const Problem& problem);
@@ -67,9 +80,11 @@ class Connection final : public Exchange {
   void on_piece(std::uint64_t ask, std::string bytes, bool last);
   enum class Framing : std::uint8_t { length, chunked, until_close };
   void put_answer(const Reply& reply, Framing framing);
+  // The client has yet to send a part of the body that a streamed route may not want.
+  [[nodiscard]] bool body_under_way() const { return streamed_ && !parser_.body_done(); }
   [[nodiscard]] bool more_input() const { return input_.size() > parser_.parsed(); }
 
-  void start_read();
+  void start_read(std::size_t least = InputBuffer::kInitialBytes / 4);
   void on_read(const boost::system::error_code& ec, std::size_t count);
   void start_write();
   void on_write(const boost::system::error_code& ec, std::size_t count);
@@ -81,7 +96,8 @@ class Connection final : public Exchange {
   void end_if_idle();
   void expire_after(std::chrono::milliseconds timeout) { deadline_ = coarse_now() + timeout; }
   [[nodiscard]] bool wants_watch() const {
-    return (state_ == State::owed && abandoned_ != nullptr) || (state_ == State::streaming && piece_asked_);
+    return ((state_ == State::owed || state_ == State::pushing) && abandoned_ != nullptr && !reading_) ||
+           (state_ == State::streaming && piece_asked_);
   }
   std::shared_ptr<Connection> self() { return std::static_pointer_cast<Connection>(shared_from_this()); }
   // Bugs and bad_alloc end the connection, not the process.
@@ -144,6 +160,12 @@ class Connection final : public Exchange {
   bool chunked_ = false;
   bool last_piece_ = false;
   int pieces_in_turn_ = 0;
+
+  bool streamed_ = false;  // the request under way was dispatched at its head
+  bool bodiless_ = false;  // the pushed answer has no body, whatever is pushed
+  enum class Body : std::uint8_t { unasked, wanted, paused, done } body_ = Body::unasked;  // of that request
+  BodySink sink_;
+  std::function<void()> drained_;
 };
 
 }  // namespace weir::http

@@ -65,9 +65,10 @@ void Connection::on_write(const boost::system::error_code& ec, std::size_t count
   });
 }
 
-void Connection::start_read() {
+void Connection::start_read(std::size_t least) {
   if (reading_) return;
-  const auto room = input_.prepare();
+  const auto room = input_.prepare(least);
+  if (streamed_) view_request();  // it may have moved
   reading_ = true;
   socket_->async_read_some(
       boost::asio::buffer(room.data(), room.size()),
@@ -82,8 +83,10 @@ void Connection::on_read(const boost::system::error_code& ec, std::size_t count)
     return start_read();  // into the same room: nobody reads it any more
   }
   input_.commit(count);
-  if (state_ != State::receiving) return;  // refused for being late; linger() discards this
-  if (ec) return close();
+  const bool body = body_ == Body::wanted;          // of a streamed route
+  if (state_ != State::receiving && !body) return;  // refused for being late; linger() discards this
+  if (ec) return body ? abandoned() : close();
+  if (body) deadline_ = CoarseTime::max();
   guarded([this] { advance(); });
 }
 
@@ -107,11 +110,13 @@ void Connection::linger() {
 void Connection::close(bool silent) {
   if (state_ == State::closed) return;
   const auto keep = self();
-  const bool owed = state_ == State::owed;
+  const bool owed = state_ == State::owed || state_ == State::pushing;
   state_ = State::closed;
   socket_.reset();
   const auto callback = std::exchange(abandoned_, nullptr);
-  const auto source = std::exchange(source_, nullptr);  // ends when all is in order here
+  const auto source = std::exchange(source_, nullptr);  // these end when all is in order here
+  const auto sink = std::exchange(sink_, nullptr);
+  const auto drained = std::exchange(drained_, nullptr);
   shared_->remove(position_);
   if (owed && callback && !silent) guarded(callback);
 }
@@ -145,7 +150,7 @@ void Connection::on_watch(const boost::system::error_code& ec) {
 
 void Connection::abandoned() {
   if (const auto callback = std::exchange(abandoned_, nullptr)) guarded(callback);
-  if (state_ == State::owed || state_ == State::streaming) close();
+  if (state_ == State::owed || state_ == State::streaming || state_ == State::pushing) close();
 }
 
 void Connection::begin_stop() {
@@ -181,10 +186,11 @@ void Connection::sweep(CoarseTime now) {
   }
   // An answer that nobody can give any more: a bug of a route. The list and the sweep hold this too.
   const long ours = 2 + (watching_ ? 1 : 0) + (writing_ ? 1 : 0) + (posted_ ? 1 : 0) + (reading_ ? 1 : 0);
-  const bool waits = state_ == State::owed || (state_ == State::streaming && piece_asked_);
+  const bool waits =
+      state_ == State::owed || state_ == State::pushing || (state_ == State::streaming && piece_asked_);
   if (!waits || weak_from_this().use_count() > ours) return;
   spdlog::error("request {} {}: dropped without an answer", request_.request_id, request_.path);
-  if (state_ == State::streaming) return close();
+  if (state_ != State::owed) return close();
   reply(Problem{.status = 500, .detail = "an error in the daemon: the request was dropped"});
 }
 

@@ -24,10 +24,11 @@ milliseconds sweep_interval(const ServerOptions& options) {
 }  // namespace
 
 Connections::Connections(boost::asio::io_context& loop, ServerOptions server_options,
-                         Server::Handler server_handler)
+                         Server::Handler server_handler, Server::Streamed streamed_route)
     : executor(loop.get_executor()),
       options(std::move(server_options)),
       handler(std::move(server_handler)),
+      streamed(std::move(streamed_route)),
       guard(options.allowed_hosts, options.bearer_token),
       timer_(loop),
       sweep_interval_(sweep_interval(options)) {}

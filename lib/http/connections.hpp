@@ -43,7 +43,8 @@ class Connections : public std::enable_shared_from_this<Connections> {
  public:
   using List = std::list<std::shared_ptr<Connection>>;
 
-  Connections(boost::asio::io_context& loop, ServerOptions options, Server::Handler handler);
+  Connections(boost::asio::io_context& loop, ServerOptions options, Server::Handler handler,
+              Server::Streamed streamed = {});
 
   // Takes a fresh connection: serves it, or answers 503 if there are too many.
   void add(Socket socket, bool unix_socket);
@@ -61,6 +62,7 @@ class Connections : public std::enable_shared_from_this<Connections> {
   const Executor executor;
   const ServerOptions options;
   const Server::Handler handler;
+  const Server::Streamed streamed;
   Guard guard;
   ServerStats stats;
   DateCache date;

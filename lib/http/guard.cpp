@@ -126,7 +126,7 @@ std::optional<Problem> Guard::check(const Visit& visit) const {
                               "allowed_hosts in [server] of the configuration",
                               *visit.origin)};
   }
-  if (!token_.empty() && visit.path != "/livez" && visit.path != "/readyz" &&
+  if (!token_.empty() && !visit.own_credentials && visit.path != "/livez" && visit.path != "/readyz" &&
       !bearer_matches(visit.authorization.value_or(std::string_view()), token_)) {
     return Problem{.status = 401,
                    .title = "Token required",

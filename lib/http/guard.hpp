@@ -36,6 +36,7 @@ class Guard {
     std::optional<std::string_view> target_authority;  // of an absolute request target
     std::optional<std::string_view> origin;
     std::optional<std::string_view> authorization;
+    bool own_credentials = false;  // the route looks at them itself: no 401 from here
   };
   // nullopt: it may pass. Else 403 (host, then origin) or 401.
   [[nodiscard]] std::optional<Problem> check(const Visit& visit) const;

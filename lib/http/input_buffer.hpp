@@ -22,15 +22,15 @@ class InputBuffer {
   [[nodiscard]] std::size_t size() const { return end_ - begin_; }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
 
-  // Room to receive into. May move the bytes: views into them end here.
-  std::span<char> prepare() {
+  // Room to receive into, at least for `least` bytes. May move the bytes: views into them end here.
+  std::span<char> prepare(std::size_t least = kInitialBytes / 4) {
     if (capacity_ == 0) reallocate(kInitialBytes);
-    if (free_bytes() < kInitialBytes / 4 && begin_ > 0) {
+    if (free_bytes() < least && begin_ > 0) {
       std::memmove(bytes_.get(), data(), size());
       end_ = size();
       begin_ = 0;
     }
-    if (free_bytes() < std::max(kInitialBytes / 4, size() / 4)) reallocate(capacity_ * 2);
+    if (free_bytes() < std::max(least, size() / 4)) reallocate(std::max(capacity_ * 2, size() + least));
     return {bytes_.get() + end_, free_bytes()};
   }
   void commit(std::size_t count) { end_ += count; }

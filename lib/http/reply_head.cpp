@@ -156,6 +156,20 @@ void append_head(std::string& out, const ReplyHead& head) {
   out += "\r\n";
 }
 
+void append_status_line(std::string& out, int status, std::string_view reason) {
+  out += "HTTP/1.1 ";
+  append_number(out, static_cast<std::size_t>(status));
+  out += ' ';
+  out += reason.empty() ? reason_phrase(status) : reason;
+  out += "\r\n";
+}
+
+void append_content_length(std::string& out, std::uint64_t length) {
+  out += "Content-Length: ";
+  append_number(out, length);
+  out += "\r\n";
+}
+
 std::string_view DateCache::now() {
   timespec at{};
   clock_gettime(CLOCK_REALTIME_COARSE, &at);

@@ -33,6 +33,11 @@ struct ReplyHead {
 // Appends status line, headers and the empty line.
 void append_head(std::string& out, const ReplyHead& head);
 
+// "HTTP/1.1 404 Not Found\r\n"; an empty `reason` becomes the usual one.
+void append_status_line(std::string& out, int status, std::string_view reason);
+// "Content-Length: 12\r\n"
+void append_content_length(std::string& out, std::uint64_t length);
+
 // The Date header's value, formatted once a second. Not for several threads.
 class DateCache {
  public:

@@ -52,6 +52,15 @@ std::size_t scheme_length(std::string_view target) {
 
 }  // namespace
 
+std::size_t Request::header_count() const {
+  return fields_ == nullptr ? 0 : static_cast<const FieldTable*>(fields_)->fields.size();
+}
+
+std::pair<std::string_view, std::string_view> Request::header_at(std::size_t index) const {
+  const auto& table = *static_cast<const FieldTable*>(fields_);
+  return {table.text(table.fields[index].name), table.text(table.fields[index].value)};
+}
+
 std::string_view Request::header(std::string_view name) const {
   if (fields_ == nullptr) return {};
   const auto& table = *static_cast<const FieldTable*>(fields_);
@@ -80,8 +89,10 @@ TextSpan RequestMachine::span(Text text) const {
   return {static_cast<std::uint32_t>(text.data() - base), static_cast<std::uint32_t>(text.size())};
 }
 
-void RequestMachine::on_request_impl(Verb which, Text, Text target_text, int http_version, ErrorCode&) {
+void RequestMachine::on_request_impl(Verb which, Text method_text, Text target_text, int http_version,
+                                     ErrorCode&) {
   verb = which;
+  method = span(method_text);
   version = http_version;
   target = span(target_text);
 }
@@ -227,6 +238,7 @@ void RequestParser::view(InputBuffer& buffer, Request& request) {
   viewed_ = head_done_;
   table_.base = buffer.data();
   request.method = to_method(machine_->verb);
+  request.method_name = table_.text(machine_->method);
   request.target = request.path = table_.text(machine_->target);
   if (const auto scheme = scheme_length(request.target); scheme > 0) {
     const auto end = std::min(request.target.find_first_of("/?", scheme), request.target.size());
@@ -239,8 +251,18 @@ void RequestParser::view(InputBuffer& buffer, Request& request) {
     request.path = request.path.substr(0, request.path.find('?'));
   }
   request.body = {buffer.data() + machine_->body_at, machine_->body_size};
+  if (head_done_) {
+    request.content_length = content_length();
+    request.chunked = machine_->chunked();
+  }
   request.fields_ = &table_;
   if (const auto id = field(machine_->request_id); id && sane_request_id(*id)) request.request_id = *id;
+}
+
+void RequestParser::drop_body(InputBuffer& buffer) {
+  buffer.erase(machine_->body_at, parsed_);
+  parsed_ = machine_->body_at;
+  machine_->body_size = 0;
 }
 
 void RequestParser::finish(InputBuffer& buffer) {
@@ -255,6 +277,11 @@ void RequestParser::finish(InputBuffer& buffer) {
 
 std::optional<std::uint64_t> RequestParser::content_length() const {
   const auto length = machine_->content_length();
+  return length ? std::optional(*length) : std::nullopt;
+}
+
+std::optional<std::uint64_t> RequestParser::content_length_remaining() const {
+  const auto length = machine_->content_length_remaining();
   return length ? std::optional(*length) : std::nullopt;
 }
 

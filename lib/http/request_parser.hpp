@@ -49,7 +49,7 @@ class RequestMachine final : public boost::beast::http::basic_parser<true> {
   Refusal refusal;
   Verb verb = Verb::unknown;
   int version = 11;
-  TextSpan target;
+  TextSpan method, target;
   int host = -1, origin = -1, authorization = -1, expect = -1,
       request_id = -1;  // indices of fields; -1: none
   bool has_length = false;
@@ -95,6 +95,10 @@ class RequestParser {
   // Views into `buffer` as far as parsing came, valid until its next prepare(). Leaves request_id empty
   // unless the caller's is sane. Give the same `request` each time: what did not change is not written again.
   void view(InputBuffer& buffer, Request& request);
+  // From here on the body is taken in pieces, without a limit: after each parse(), view() has what has come,
+  // and drop_body() takes that out of `buffer`. After head_done.
+  void stream_body() { machine_->body_limit(boost::none); }
+  void drop_body(InputBuffer& buffer);
   // Takes the request out of `buffer`; ready for the next.
   void finish(InputBuffer& buffer);
 
@@ -107,6 +111,8 @@ class RequestParser {
   [[nodiscard]] bool keep_alive() const { return keep_alive_; }
   [[nodiscard]] bool expects_continue() const { return machine_->expect >= 0; }
   [[nodiscard]] std::optional<std::uint64_t> content_length() const;
+  // Bytes of a body with a length that are still to come.
+  [[nodiscard]] std::optional<std::uint64_t> content_length_remaining() const;
   [[nodiscard]] std::optional<std::string_view> host() const { return field(machine_->host); }
   // Of an absolute target ("GET http://host/ HTTP/1.1").
   [[nodiscard]] std::optional<std::string_view> target_authority() const { return target_authority_; }

@@ -11,10 +11,11 @@ namespace weir::http {
 
 // Shared with the callbacks of a stop, which may outlive the server.
 struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
-  Impl(boost::asio::io_context& io, ServerOptions options, Handler handler)
+  Impl(boost::asio::io_context& io, ServerOptions options, Handler handler, Streamed streamed)
       : loop(io),
         patience_timer(io),
-        connections(std::make_shared<Connections>(io, std::move(options), std::move(handler))) {}
+        connections(
+            std::make_shared<Connections>(io, std::move(options), std::move(handler), std::move(streamed))) {}
 
   void finish() {
     patience_timer.cancel();
@@ -30,8 +31,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   bool ended = false;  // the server is gone
 };
 
-Server::Server(boost::asio::io_context& loop, ServerOptions options, Handler handler)
-    : impl_(std::make_shared<Impl>(loop, std::move(options), std::move(handler))) {}
+Server::Server(boost::asio::io_context& loop, ServerOptions options, Handler handler, Streamed streamed)
+    : impl_(std::make_shared<Impl>(loop, std::move(options), std::move(handler), std::move(streamed))) {}
 
 Server::~Server() {
   impl_->ended = true;

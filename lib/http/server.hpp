@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -33,7 +34,8 @@ struct ServerOptions {
   // Looked at once a second (more often if one is shorter than 4 s), so they end a little late.
   std::chrono::milliseconds header_timeout{
       10'000};  // from the first byte of a request to the end of its header
-  std::chrono::milliseconds body_timeout{30'000};   // from there to the end of its body
+  // From there to the end of its body; of a streamed one, between two pieces.
+  std::chrono::milliseconds body_timeout{30'000};
   std::chrono::milliseconds write_timeout{30'000};  // without progress
   std::chrono::milliseconds idle_timeout{75'000};   // between requests, and before the first
   std::chrono::milliseconds linger_timeout{2'000};  // for a refused client to read its answer
@@ -55,7 +57,17 @@ class Server {
   // May answer at once or later. If it throws, the client gets a 500 and the log the reason.
   using Handler = std::function<void(Exchange&)>;
 
-  Server(boost::asio::io_context& loop, ServerOptions options, Handler handler);
+  // A route that streams: called for paths that begin with `prefix` as soon as the head is there, to receive
+  // the body itself, of whatever size. It also looks at the caller's credentials itself: no bearer_token is
+  // asked for on its behalf.
+  struct Streamed {
+    std::string prefix;  // "/proxy/"; empty: no such route
+    Handler handler;
+  };
+
+  Server(boost::asio::io_context& loop, ServerOptions options, Handler handler)
+      : Server(loop, std::move(options), std::move(handler), Streamed{}) {}
+  Server(boost::asio::io_context& loop, ServerOptions options, Handler handler, Streamed streamed);
   // Closes everything at once. An Exchange that is still held may be answered later; that does nothing.
   ~Server();
   Server(const Server&) = delete;

@@ -136,8 +136,8 @@ Client::Answer Client::answer(bool to_head) {
   return answer;
 }
 
-Fixture::Fixture(Server::Handler handler, ServerOptions options)
-    : server(std::make_unique<Server>(loop, std::move(options), std::move(handler))) {
+Fixture::Fixture(Server::Handler handler, ServerOptions options, Server::Streamed streamed)
+    : server(std::make_unique<Server>(loop, std::move(options), std::move(handler), std::move(streamed))) {
   server->listen();
   address = server->addresses().front();
   thread_ = std::thread([this] { loop.run(); });

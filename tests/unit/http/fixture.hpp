@@ -56,7 +56,7 @@ class Client {
 
 class Fixture {
  public:
-  explicit Fixture(Server::Handler handler, ServerOptions options = quick());
+  explicit Fixture(Server::Handler handler, ServerOptions options = quick(), Server::Streamed streamed = {});
   ~Fixture();
 
   static ServerOptions quick() {
