@@ -130,8 +130,8 @@ ConsumerConfig read_consumer(ConfigReader& reader, TomlTable& table) {
   std::size_t word = 0;
   if (table.choice("priority", {"high", "normal", "low"}, word))
     consumer.priority = static_cast<Priority>(word);
-  if (table.number("weight", consumer.weight, 0, 1e6) && consumer.weight <= 0) {
-    table.error("weight", "weight must be above 0");
+  if (table.number("weight", consumer.weight, 0, 1e6) && consumer.weight < 0.001) {
+    table.error("weight", "weight must be at least 0.001");
   }
   if (table.number("max_share", consumer.max_share, 0, 1) && consumer.max_share <= 0) {
     table.error("max_share",

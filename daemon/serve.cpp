@@ -43,6 +43,7 @@ admission::Setup setup_of(const Config& config) {
                               .tier = project.tier,
                               .as_of = project.as_of,
                               .use_catalog = project.use_catalog,
+                              .explore = project.explore,
                               .time_zone = project.time_zone,
                               .guard = project.guard,
                               .limits = project.limits});
@@ -52,6 +53,7 @@ admission::Setup setup_of(const Config& config) {
   for (const ConsumerConfig& consumer : config.consumers) {
     setup.consumers.push_back({.name = consumer.name,
                                .priority = static_cast<admission::Priority>(consumer.priority),
+                               .weight = consumer.weight,
                                .max_share = consumer.max_share,
                                .limits = consumer.limits});
   }

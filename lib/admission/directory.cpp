@@ -140,7 +140,10 @@ Lane* Directory::lane(std::string_view project_name, std::string_view asked_mode
   lane.project_name = project_name;
   lane.model = model;
   lane.consumer = consumer_name;
-  if (who != nullptr) lane.priority = who->priority;
+  if (who != nullptr) {
+    lane.priority = who->priority;
+    lane.weight = who->weight;
+  }
   for (quota::LimitSpec& spec : specs(*owner->setup, model, who, &lane.model_known)) {
     lane.limits.push_back(limit(*owner, std::move(spec)));
   }

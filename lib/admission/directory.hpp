@@ -52,6 +52,7 @@ struct Lane {
   std::vector<quota::LimitId> limits;
   bool model_known = true;  // false: the strictest limits of its tier were taken
   Priority priority = Priority::normal;
+  double weight = 1;  // of its consumer
   catalog::Price price;
   std::int64_t price_day = 0;  // UTC day for which `price` was looked up
   LaneMetrics metrics;

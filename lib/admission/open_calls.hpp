@@ -12,6 +12,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "admission/directory.hpp"
+#include "admission/waiting_line.hpp"
 #include "ledger/records.hpp"
 
 namespace weir::admission {
@@ -24,6 +25,7 @@ struct OpenCall {
   Micros lease{0};
   Micros waited{0};
   std::int32_t local_day = 0;
+  Share share{};  // of a contended quota, as counted for its consumer
 
   [[nodiscard]] SteadyTime admitted() const { return SteadyTime(Micros(id)); }
   [[nodiscard]] SteadyTime lease_end() const { return admitted() + lease; }

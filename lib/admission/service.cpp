@@ -18,7 +18,7 @@ Service::Service(const Setup& setup, const catalog::Catalog& catalog, ledger::Jo
       ledger_(ledger),
       metrics_(registry),
       directory_(setup_, catalog_, book_, ledger_, metrics_),
-      line_(setup_.max_waiting),
+      line_(setup_.max_waiting, book_),
       observations_(book_, ledger_, metrics_) {
   ledger_.on_refused([this](const std::vector<ledger::CallId>& ids) { refused(ids); });
   ledger_.on_commit([this](Micros duration, std::size_t) { metrics_.observe_commit(duration); });
@@ -35,29 +35,38 @@ Amounts Service::priced(Lane& lane, Amounts want, const Now& now) {
   return want;
 }
 
-bool Service::try_route(const Route& route, const Amounts& want, const Now& now, Lane*& lane,
-                        SteadyTime& retry_at) {
+bool Service::try_route(const Route& route, const Amounts& want, bool in_line, const Now& now,
+                        Attempt& attempt) {
+  lacks_.clear();
   bool first = true;
-  for (Lane* candidate : route.lanes) {
-    const Amounts priced_want = priced(*candidate, want, now);
-    if (!line_.blocks(candidate->limits) &&
-        book_.try_admit(candidate->limits, priced_want, now, candidate_)) {
-      lane = candidate;
+  for (Lane* lane : route.lanes) {
+    const Amounts priced_want = priced(*lane, want, now);
+    book_.violations(lane->limits, priced_want, now, candidate_);
+    const bool fits = candidate_.empty();
+    if (fits && !(in_line ? line_.blocks(lane->limits) : line_.lacks(lane->limits))) {
+      book_.hold(lane->limits, priced_want);
+      attempt.lane = lane;
       return true;
     }
-    SteadyTime feasible = now.steady;
-    if (line_.blocks(candidate->limits)) {
-      // Whether or not there is room: those in line come first.
-      book_.violations(candidate->limits, priced_want, now, candidate_);
-      feasible = std::max(feasible, line_.next_event().value_or(now.steady));
+    SteadyTime room_at = now.steady;
+    bool may_free = true;  // whatever stands in the way may go at any moment
+    if (fits) {
+      // There is room, but others wait for it.
+      attempt.may_pass = true;
+      for (const quota::LimitId id : lane->limits) {
+        if (line_.blocks(id)) lacks_.push_back(id);
+      }
     }
     for (const quota::Violation& violation : candidate_) {
-      feasible = violation.never_fits ? SteadyTime::max() : std::max(feasible, violation.retry_at);
+      lacks_.push_back(violation.limit);
+      room_at = violation.never_fits ? SteadyTime::max() : std::max(room_at, violation.retry_at);
+      may_free = may_free && violation.may_free && !violation.never_fits;
       if (violation.never_fits) break;
     }
-    if (first || feasible < retry_at) {
-      lane = candidate;
-      retry_at = feasible;
+    attempt.may_free = attempt.may_free || may_free;
+    if (first || room_at < attempt.room_at) {
+      attempt.lane = lane;
+      attempt.room_at = room_at;
       violations_.swap(candidate_);
     }
     first = false;
@@ -65,35 +74,69 @@ bool Service::try_route(const Route& route, const Amounts& want, const Now& now,
   return false;
 }
 
+SteadyTime Service::room_behind_others(const Ask& ask, Priority priority, const Attempt& attempt,
+                                       const Now& now) {
+  if (line_.empty() || attempt.room_at == SteadyTime::max()) return attempt.room_at;
+  Lane& lane = *attempt.lane;
+  const Amounts want = priced(lane, ask.want, now);
+  SteadyTime at = attempt.room_at;
+  for (const quota::LimitId id : lane.limits) {
+    const std::int64_t ahead = line_.ahead(*ask.route, priority, lane, id);
+    if (ahead > 0) at = std::max(at, book_.room_at(id, want, ahead, now));
+  }
+  return at;
+}
+
 Answer Service::admit(const Ask& ask, const Now& now, const std::function<void(const Answer&)>& done) {
   if (open_.size() >= setup_.max_open) return refusal(Verdict::too_many_open, nullptr, now.steady, {});
   if (ledger_.admission_outlook() == ledger::Commit::failed) {
     return refusal(Verdict::ledger_failing, nullptr, now.steady, {});
   }
-  Lane* lane = nullptr;
-  SteadyTime retry_at = now.steady;
-  if (try_route(*ask.route, ask.want, now, lane, retry_at)) {
-    Answer answer{.verdict = Verdict::admitted, .lane = lane};
-    answer.call = open(*lane, priced(*lane, ask.want, now), ask.lease, Micros(0), now);
+  // Room that came since the line was last looked at goes to those who wait.
+  if (const auto due = line_.next_event(); due && *due <= now.steady) pump(now);
+
+  Attempt attempt;
+  if (try_route(*ask.route, ask.want, false, now, attempt)) {
+    Answer answer{.verdict = Verdict::admitted, .lane = attempt.lane};
+    answer.call = open(*attempt.lane, priced(*attempt.lane, ask.want, now), ask.lease, Micros(0), {}, now);
     return answer;
   }
-  if (retry_at == SteadyTime::max()) return refusal(Verdict::never_fits, lane, retry_at, {});
-  if (ask.wait > Micros(0) && retry_at <= now.steady + ask.wait) {
-    if (line_.full()) return refusal(Verdict::line_full, lane, retry_at, {});
-    for (const quota::Violation& violation : violations_) line_.block(violation.limit);
-    Answer answer{.verdict = Verdict::waiting, .lane = lane};
-    answer.ticket = line_.push({.route = ask.route,
-                                .want = ask.want,
-                                .priority = ask.priority.value_or(lane->priority),
-                                .lease = ask.lease,
-                                .since = now.steady,
-                                .deadline = now.steady + ask.wait,
-                                .retry_at = retry_at,
-                                .done = done});
-    return answer;
+  const Priority priority = ask.priority.value_or(attempt.lane->priority);
+  const SteadyTime retry_at = room_behind_others(ask, priority, attempt, now);
+  if (retry_at == SteadyTime::max()) return refusal(Verdict::never_fits, attempt.lane, retry_at, {});
+  const bool in_time = attempt.may_free || retry_at <= now.steady + ask.wait;
+  const bool waits = ask.wait > Micros(0) && in_time;
+  if (waits && line_.full()) return refusal(Verdict::line_full, attempt.lane, retry_at, {});
+  if (!waits && !attempt.may_pass) return denial(attempt, retry_at);
+
+  WaitingCall call{
+      .want = ask.want, .lease = ask.lease, .since = now.steady, .deadline = now.steady + ask.wait};
+  call.done = done;
+  std::optional<Answer> let_in;
+  if (attempt.may_pass) call.done = [&let_in](const Answer& answer) { let_in = answer; };
+  const std::uint64_t ticket = line_.push(*ask.route, priority, attempt.lane->weight, std::move(call));
+  if (!attempt.may_pass) {
+    line_.lack(*line_.find(ticket), lacks_, attempt.room_at);
+  } else {
+    // There is room: the order decides whether it is this call's.
+    pump(now);
+    if (let_in) return *let_in;
+    if (!waits) {
+      line_.remove(ticket);
+      attempt = {};
+      if (try_route(*ask.route, ask.want, false, now, attempt)) {
+        book_.release(attempt.lane->limits, priced(*attempt.lane, ask.want, now));
+      }
+      return denial(attempt, retry_at);
+    }
+    line_.find(ticket)->done = done;
   }
-  count_denial(*lane, false);
-  return refusal(Verdict::denied, lane, retry_at, {});
+  return {.verdict = Verdict::waiting, .lane = attempt.lane, .ticket = ticket};
+}
+
+Answer Service::denial(const Attempt& attempt, SteadyTime retry_at) {
+  count_denial(*attempt.lane, false);
+  return refusal(Verdict::denied, attempt.lane, std::max(retry_at, attempt.room_at), {});
 }
 
 Answer Service::refusal(Verdict verdict, Lane* lane, SteadyTime retry_at, Micros waited) {
@@ -115,7 +158,8 @@ ledger::CallId Service::next_id(const Now& now) {
   return last_id_;
 }
 
-const OpenCall* Service::open(Lane& lane, const Amounts& held, Micros lease, Micros waited, const Now& now) {
+const OpenCall* Service::open(Lane& lane, const Amounts& held, Micros lease, Micros waited,
+                              const Share& share, const Now& now) {
   OpenCall call;
   call.id = next_id(now);
   call.lane = &lane;
@@ -124,6 +168,7 @@ const OpenCall* Service::open(Lane& lane, const Amounts& held, Micros lease, Mic
   call.lease = std::clamp(lease, Micros(1), OpenCalls::kMaxLease);
   call.waited = waited;
   call.local_day = lane.project->local_day(now.wall);
+  call.share = share;
   open_.insert(call);
   ledger_.append(ledger::Admission{.id = call.id,
                                    .key = lane.key,
@@ -150,6 +195,7 @@ void Service::refused(const std::vector<ledger::CallId>& ids) {
 
 void Service::close(const OpenCall& call, const ledger::Outcome& outcome, const Now& now) {
   Lane& lane = *call.lane;
+  line_.correct(call.share, outcome.charged);
   if (outcome.state == ledger::State::cancelled) {
     book_.release(lane.limits, call.held);
     lane.metrics.cancelled->add();
@@ -175,7 +221,7 @@ Settled Service::settle(ledger::CallId id, const Settlement& settlement, const N
       outcome_of(settlement, *call, directory_.price(lane, now.wall), lane.project->setup->guard, now);
   close(*call, settled.outcome, now);
   learn(&lane, settlement, now);
-  if (!line_.empty()) pump(now);
+  if (line_.lacks(lane.limits)) pump(now);
   return settled;
 }
 
@@ -213,7 +259,7 @@ Settled Service::settle_closed(const ledger::Call& call, const Settlement& settl
   correct(call, lane, settled.outcome, now);
   metrics_.count_call(lane->metrics, lane->project_name, lane->model, lane->consumer, settled.outcome);
   learn(lane, settlement, now);
-  if (!line_.empty()) pump(now);
+  if (line_.lacks(lane->limits)) pump(now);
   return settled;
 }
 
@@ -233,9 +279,9 @@ void Service::correct(const ledger::Call& call, Lane* lane, const ledger::Outcom
 SettleVerdict Service::cancel(ledger::CallId id, const Now& now) {
   const OpenCall* call = open_.find(id);
   if (call == nullptr) return SettleVerdict::not_open;
-  const ledger::Outcome outcome = cancellation_of(*call, now);
-  close(*call, outcome, now);
-  if (!line_.empty()) pump(now);
+  const Lane& lane = *call->lane;
+  close(*call, cancellation_of(*call, now), now);
+  if (line_.lacks(lane.limits)) pump(now);
   return SettleVerdict::settled;
 }
 
@@ -252,7 +298,7 @@ SettleVerdict Service::cancel_closed(const ledger::Call& call, const Now& now) {
   outcome.straddles = false;
   correct(call, lane, outcome, now);
   lane->metrics.cancelled->add();
-  if (!line_.empty()) pump(now);
+  if (line_.lacks(lane->limits)) pump(now);
   return SettleVerdict::settled;
 }
 
@@ -305,39 +351,57 @@ void Service::pump(const Now& now) {
   if (pumping_) return;  // an answer below led to a settlement: the round under way sees what it freed
   pumping_ = true;
   line_.begin_round();
-  std::uint64_t next = 0;
-  // By ticket, not by iterator: answering may let others leave the line.
-  while (WaitingCall* waiting = line_.at_or_after(next)) {
-    next = waiting->ticket + 1;
-    Lane* lane = nullptr;
-    SteadyTime retry_at = now.steady;
+  while (WaitingCall* waiting = line_.next()) {
+    Attempt attempt;
     const Micros waited = now.steady - waiting->since;
-    if (try_route(*waiting->route, waiting->want, now, lane, retry_at)) {
-      Answer answer{.verdict = Verdict::admitted, .lane = lane, .waited = waited};
-      answer.call = open(*lane, priced(*lane, waiting->want, now), waiting->lease, waited, now);
-      metrics_.observe_wait(waited);
-      const auto done = std::move(waiting->done);
-      line_.remove(waiting->ticket);
-      done(answer);
-      continue;
-    }
-    for (const quota::Violation& violation : violations_) line_.block(violation.limit);
-    if (now.steady >= waiting->deadline || retry_at > waiting->deadline) {
+    if (try_route(*waiting->flow->route, waiting->want, true, now, attempt)) {
+      const Amounts held = priced(*attempt.lane, waiting->want, now);
+      const Share share = line_.charge(*waiting->flow, *attempt.lane, held);
+      const WaitingCall in = line_.admitted(*waiting, *attempt.lane);
+      Answer answer{.verdict = Verdict::admitted, .lane = attempt.lane, .waited = waited};
+      answer.call = open(*attempt.lane, held, in.lease, waited, share, now);
+      if (waited > Micros(0)) metrics_.observe_wait(waited);
+      in.done(answer);
+    } else if (waited > Micros(0) && (now.steady >= waiting->deadline ||
+                                      (attempt.room_at > waiting->deadline && !attempt.may_free))) {
       // Its moment has moved beyond its patience: better told now than later.
-      count_denial(*lane, true);
-      const auto done = std::move(waiting->done);
-      line_.remove(waiting->ticket);
-      done(refusal(Verdict::timed_out, lane, retry_at, waited));
-      continue;
+      time_out(waiting->ticket, attempt, now);
+    } else {
+      line_.stuck(*waiting, lacks_, std::max(attempt.room_at, now.steady + std::chrono::milliseconds(1)));
     }
-    waiting->retry_at = std::max(retry_at, now.steady + std::chrono::milliseconds(1));
   }
   pumping_ = false;
+  due_tickets_.clear();
+  line_.overdue(now.steady, due_tickets_);
+  for (const std::uint64_t ticket : due_tickets_) {
+    const WaitingCall* waiting = line_.find(ticket);
+    if (waiting == nullptr || waiting->since == now.steady) continue;
+    Attempt attempt;
+    // Not tried this time: it stands behind others.
+    if (try_route(*waiting->flow->route, waiting->want, true, now, attempt)) {
+      book_.release(attempt.lane->limits, priced(*attempt.lane, waiting->want, now));
+      attempt.room_at = now.steady;
+      violations_.clear();
+    }
+    time_out(ticket, attempt, now);
+  }
+}
+
+void Service::time_out(std::uint64_t ticket, const Attempt& attempt, const Now& now) {
+  const WaitingCall out = *line_.remove(ticket);
+  count_denial(*attempt.lane, true);
+  out.done(refusal(Verdict::timed_out, attempt.lane, attempt.room_at, now.steady - out.since));
 }
 
 void Service::dismiss_waiting(const Now& now) {
-  for (WaitingCall& waiting : line_.calls()) waiting.deadline = now.steady;
-  if (!line_.empty()) pump(now);
+  for (const std::uint64_t ticket : line_.tickets()) {
+    if (line_.find(ticket) == nullptr) continue;
+    Attempt attempt;
+    attempt.lane = line_.find(ticket)->flow->route->lanes.front();
+    attempt.room_at = now.steady;
+    violations_.clear();
+    time_out(ticket, attempt, now);
+  }
 }
 
 void Service::expire(const Now& now) {
@@ -382,11 +446,7 @@ void Service::refresh_gauges(const Now& now) {
     for (const auto& [priority, name] :
          {std::pair{Priority::high, "high"}, std::pair{Priority::normal, "normal"},
           std::pair{Priority::low, "low"}}) {
-      const auto waits =
-          std::count_if(line_.calls().begin(), line_.calls().end(), [&, p = priority](const auto& call) {
-            return call.priority == p && call.route->lanes.front()->project == &project;
-          });
-      metrics_.set_waiting(project.setup->name, name, static_cast<std::size_t>(waits));
+      metrics_.set_waiting(project.setup->name, name, line_.waiting(project, priority));
     }
   }
   metrics_.set_ledger(ledger_.health());

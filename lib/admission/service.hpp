@@ -119,24 +119,36 @@ class Service {
   [[nodiscard]] const Setup& setup() const { return setup_; }
   [[nodiscard]] const OpenCall* open_call(ledger::CallId id) { return open_.find(id); }
   [[nodiscard]] std::size_t open_calls() const { return open_.size(); }
-  // Calls that wait for room on a limit of `lane`.
+  [[nodiscard]] const WaitingLine& line() const { return line_; }
   [[nodiscard]] std::size_t waiting() const { return line_.size(); }
 
  private:
   friend class Recovery;
 
-  // Tries the route's lanes in order; on refusal the violations of the lane that has room first are in
-  // violations_.
-  bool try_route(const Route& route, const Amounts& want, const Now& now, Lane*& lane, SteadyTime& retry_at);
+  // What became of trying a route's lanes in order.
+  struct Attempt {
+    Lane* lane = nullptr;  // that admits; else the one that has room first: its violations are in violations_
+    SteadyTime room_at{};  // when it has, if nobody comes before; max(): never
+    bool may_free = false;  // what stands in the way may go at any moment
+    bool may_pass = false;  // there is room, but others wait for it: their order decides
+  };
+  // Holds the call on the first lane with room. `in_line`: it stands in line, and is asked in its turn. On
+  // refusal the limits in the way, of all lanes, are in lacks_.
+  bool try_route(const Route& route, const Amounts& want, bool in_line, const Now& now, Attempt& attempt);
+  // When a call would have room after those in line that come before it.
+  SteadyTime room_behind_others(const Ask& ask, Priority priority, const Attempt& attempt, const Now& now);
   Amounts priced(Lane& lane, Amounts want, const Now& now);
-  const OpenCall* open(Lane& lane, const Amounts& held, Micros lease, Micros waited, const Now& now);
+  const OpenCall* open(Lane& lane, const Amounts& held, Micros lease, Micros waited, const Share& share,
+                       const Now& now);
   ledger::CallId next_id(const Now& now);
   Answer refusal(Verdict verdict, Lane* lane, SteadyTime retry_at, Micros waited);
+  Answer denial(const Attempt& attempt, SteadyTime retry_at);
   void count_denial(Lane& lane, bool timed_out);
   void close(const OpenCall& call, const ledger::Outcome& outcome, const Now& now);
   void correct(const ledger::Call& call, Lane* lane, const ledger::Outcome& outcome, const Now& now);
   void refused(const std::vector<ledger::CallId>& ids);
   void pump(const Now& now);
+  void time_out(std::uint64_t ticket, const Attempt& attempt, const Now& now);
   void expire(const Now& now);
   void tell_denials(const Now& now);
 
@@ -154,7 +166,9 @@ class Service {
   ledger::CallId told_oldest_ = 0;            // what the ledger was last told of the oldest open call
   std::vector<quota::Violation> violations_;  // of the lane that refused
   std::vector<quota::Violation> candidate_;   // of the lane being tried
-  std::vector<Lane*> denied_lanes_;           // with denials not yet told
+  std::vector<quota::LimitId> lacks_;         // where the last attempt lacked room
+  std::vector<std::uint64_t> due_tickets_;
+  std::vector<Lane*> denied_lanes_;  // with denials not yet told
   std::vector<ledger::CallId> due_;
   bool pumping_ = false;
 };

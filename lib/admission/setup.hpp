@@ -17,6 +17,7 @@ struct ProjectSetup {
   std::string tier;
   std::string as_of;  // "" = the latest
   bool use_catalog = true;
+  bool explore = false;                  // probe whether a published limit is too strict
   std::string time_zone;                 // exists; in which the project's days are reported
   Micros guard{250'000};                 // bound on network jitter and clock difference to upstream
   std::vector<quota::LimitSpec> limits;  // exact model names in the catalog's own spelling, aliases resolved
@@ -33,6 +34,7 @@ enum class Priority : std::uint8_t { high, normal, low };
 struct ConsumerSetup {
   std::string name;
   Priority priority = Priority::normal;
+  double weight = 1;                     // its part of a contended quota, beside others of its priority
   double max_share = 1;                  // of any one limit
   std::vector<quota::LimitSpec> limits;  // in every project, each with its own counter
 };

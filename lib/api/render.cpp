@@ -137,7 +137,7 @@ void append_settled(std::string& out, std::string_view project, std::string_view
 }
 
 void append_limit(std::string& out, std::string_view project, const quota::LimitSpec& spec,
-                  const quota::LimitView& view) {
+                  const quota::LimitView& view, std::size_t waiting) {
   const auto optional_time = [&out](const std::optional<WallTime>& at) {
     if (at) {
       append_time(out, *at);
@@ -166,6 +166,10 @@ void append_limit(std::string& out, std::string_view project, const quota::Limit
   append_amount(out, spec.metric, view.held);
   out += ",\"remaining\":";
   append_amount(out, spec.metric, view.remaining);
+  out += ",\"used_elsewhere\":";
+  append_amount(out, spec.metric, view.used_elsewhere);
+  out += ",\"waiting\":";
+  append_int(out, static_cast<std::int64_t>(waiting));
   out += ",\"resets_at\":";
   optional_time(view.resets_at);
   out += ",\"exhausts_at\":null,\"exhausted_until\":";

@@ -42,9 +42,9 @@ void append_denial(std::string& out, std::string& headers, const admission::Answ
 // 422 never-fits.
 void append_never_fits(std::string& out, const admission::Answer& answer, const quota::Book& book);
 
-// One element of GET /v1/quota's limits.
+// One element of GET /v1/quota's limits; `waiting` calls wait for room on it.
 void append_limit(std::string& out, std::string_view project, const quota::LimitSpec& spec,
-                  const quota::LimitView& view);
+                  const quota::LimitView& view, std::size_t waiting);
 // One element of GET /v1/calls' calls.
 void append_call(std::string& out, const ledger::Call& call, std::string_view project, std::string_view model,
                  std::string_view consumer);

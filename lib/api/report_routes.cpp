@@ -177,13 +177,16 @@ void Api::quota(Exchange& exchange) {
   append_time(body_, now.wall);
   body_ += ",\"limits\":[";
   quota::Book& book = parts_.service.book();
+  std::vector<std::size_t> waiting;
+  parts_.service.line().count_waiting(waiting);
   for (admission::Project& project : directory.projects()) {
     if (!project_name.empty() && project.setup->name != project_name) continue;
     const std::vector<quota::LimitId>* limits = &project.limits;
     if (!model.empty()) limits = &directory.lane(project.setup->name, model, "default", now.wall)->limits;
     for (const quota::LimitId id : *limits) {
       if (body_.back() != '[') body_ += ',';
-      append_limit(body_, project.setup->name, book.spec(id), book.view(id, now));
+      append_limit(body_, project.setup->name, book.spec(id), book.view(id, now),
+                   id < waiting.size() ? waiting[id] : 0);
     }
   }
   body_ += "]}";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace weir::quota {
 namespace {
@@ -35,8 +36,11 @@ LimitId Book::add(LimitSpec spec, Micros guard) {
   Limit limit{.spec = std::move(spec),
               .guard = guard,
               .window = InFlight{},
+              .elsewhere = {},
               .exhausted_wall = {},
               .exhausted_steady = {}};
+  limit.given_amount = limit.spec.amount;
+  limit.given_source = limit.spec.source;
   if (limit.spec.window.kind == WindowKind::sliding) {
     limit.window = SlidingWindow(limit.spec.window.length);
   } else if (limit.spec.window.kind != WindowKind::in_flight) {
@@ -95,6 +99,24 @@ SteadyTime Book::earliest(Limit& limit, std::int64_t wanted, const Now& now) {
   return at;
 }
 
+SteadyTime Book::room_at(LimitId id, const Amounts& want, std::int64_t ahead, const Now& now) {
+  Limit& limit = limits_[id];
+  const std::int64_t wanted = least_use(limit.spec.metric, want);
+  if (!limit.spec.enforce || limit.spec.amount <= 0 || wanted == 0) return now.steady;
+  if (std::holds_alternative<InFlight>(limit.window)) return now.steady;
+  used_now(limit, now);
+  is_exhausted(limit, now);
+  // Everybody's wants in a row: a whole window goes by for each `amount` of them.
+  const std::int64_t in_all = wanted + std::max<std::int64_t>(0, ahead);
+  const std::int64_t windows = (in_all - 1) / limit.spec.amount;
+  const SteadyTime first = earliest(limit, in_all - windows * limit.spec.amount, now);
+  if (const auto* sliding = std::get_if<SlidingWindow>(&limit.window)) {
+    return first + windows * (sliding->length() + limit.guard);
+  }
+  const WallInterval& current = std::get<CalendarWindow>(limit.window).current();
+  return first + windows * (current.end - current.begin);
+}
+
 bool Book::try_admit(std::span<const LimitId> limits, const Amounts& want, const Now& now,
                      std::vector<Violation>& refused_by) {
   violations(limits, want, now, refused_by);
@@ -112,7 +134,7 @@ void Book::violations(std::span<const LimitId> limits, const Amounts& want, cons
     const std::int64_t wanted = least_use(limit.spec.metric, want);
     if (wanted == 0) continue;  // takes nothing here: a limit on images does not concern a call for text
     const std::int64_t used = used_now(limit, now);
-    const bool exhausted = is_exhausted(limit, now);
+    const bool exhausted = is_exhausted(limit, now) && !limit.probe;
     if (!exhausted && used + limit.held + wanted <= limit.spec.amount) continue;
     found.push_back({.limit = id,
                      .requested = wanted,
@@ -120,12 +142,17 @@ void Book::violations(std::span<const LimitId> limits, const Amounts& want, cons
                      .held = limit.held,
                      .never_fits = wanted > limit.spec.amount,
                      .exhausted = exhausted,
+                     .may_free = !exhausted && limit.held > 0 && used + wanted <= limit.spec.amount &&
+                                 limit.spec.metric != Metric::requests,
                      .retry_at = earliest(limit, wanted, now)});
   }
 }
 
 void Book::hold(std::span<const LimitId> limits, const Amounts& held) {
-  for (const LimitId id : limits) limits_[id].held += held.of(limits_[id].spec.metric);
+  for (const LimitId id : limits) {
+    limits_[id].held += held.of(limits_[id].spec.metric);
+    limits_[id].probe = false;
+  }
 }
 
 void Book::release(std::span<const LimitId> limits, const Amounts& held) {
@@ -139,25 +166,29 @@ void Book::settle(std::span<const LimitId> limits, const Amounts& held, const Am
 }
 
 void Book::charge(std::span<const LimitId> limits, const Amounts& actual, const Span& span, const Now& now) {
-  for (const LimitId id : limits) add_charge(limits_[id], actual.of(limits_[id].spec.metric), span, now);
+  for (const LimitId id : limits) {
+    Limit& limit = limits_[id];
+    add_charge(limit.window, limit.guard, actual.of(limit.spec.metric), span, now);
+  }
 }
 
-void Book::add_charge(Limit& limit, std::int64_t amount, const Span& span, const Now& now) {
+void Book::add_charge(Counter& window, Micros guard, std::int64_t amount, const Span& span, const Now& now) {
   if (amount == 0) return;
-  if (auto* sliding = std::get_if<SlidingWindow>(&limit.window)) {
+  if (auto* sliding = std::get_if<SlidingWindow>(&window)) {
     sliding->advance(now.steady);
     sliding->add(span.latest, amount);
-  } else if (auto* calendar = std::get_if<CalendarWindow>(&limit.window)) {
+  } else if (auto* calendar = std::get_if<CalendarWindow>(&window)) {
     calendar->advance(now.wall);
     // A call recorded afterwards has a latest moment before its record: then the day is that of the call
     // alone.
     const SteadyTime to = std::max(span.admitted, span.latest);
-    calendar->add(span.wall(span.admitted) - limit.guard, span.wall(to) + limit.guard, amount);
+    calendar->add(span.wall(span.admitted) - guard, span.wall(to) + guard, amount);
   }
 }
 
 void Book::exhaust(LimitId id, WallTime until, const Now& now) {
   Limit& limit = limits_[id];
+  limit.probe = false;
   if (std::holds_alternative<CalendarWindow>(limit.window)) {
     limit.exhausted_wall = until;
   } else {
@@ -166,8 +197,54 @@ void Book::exhaust(LimitId id, WallTime until, const Now& now) {
 }
 
 void Book::reopen(LimitId id) {
+  limits_[id].probe = false;
   limits_[id].exhausted_wall.reset();
   limits_[id].exhausted_steady.reset();
+}
+
+void Book::observe_amount(LimitId id, std::optional<std::int64_t> amount) {
+  Limit& limit = limits_[id];
+  const bool counts = amount && (limit.given_source != Source::config || *amount < limit.given_amount);
+  limit.spec.amount = counts ? *amount : limit.given_amount;
+  limit.spec.source = counts ? Source::observed : limit.given_source;
+}
+
+void Book::charge_elsewhere(LimitId id, std::int64_t amount, const Span& at, const Now& now) {
+  Limit& limit = limits_[id];
+  if (!limit.elsewhere) limit.elsewhere = emptied(limit.window);
+  add_charge(limit.window, limit.guard, amount, at, now);
+  add_charge(*limit.elsewhere, limit.guard, amount, at, now);
+}
+
+void Book::forget_elsewhere(LimitId id, const Now& now) {
+  Limit& limit = limits_[id];
+  used_now(limit, now);
+  if (limit.elsewhere) combine(limit.window, *limit.elsewhere, -1);
+  limit.elsewhere.reset();
+}
+
+void Book::move(LimitId from, LimitId to, const Now& now) {
+  used_now(limits_[from], now);
+  used_now(limits_[to], now);
+  combine(limits_[to].window, limits_[from].window, 1);
+  limits_[from].window = emptied(limits_[from].window);
+  limits_[to].held += std::exchange(limits_[from].held, 0);
+}
+
+Book::Counter Book::emptied(const Counter& window) {
+  if (const auto* sliding = std::get_if<SlidingWindow>(&window)) return SlidingWindow(sliding->length());
+  if (const auto* calendar = std::get_if<CalendarWindow>(&window)) {
+    return CalendarWindow(calendar->zone(), calendar->unit());
+  }
+  return InFlight{};
+}
+
+void Book::combine(Counter& into, const Counter& from, int sign) {
+  if (auto* sliding = std::get_if<SlidingWindow>(&into)) {
+    sliding->add(std::get<SlidingWindow>(from), sign);
+  } else if (auto* calendar = std::get_if<CalendarWindow>(&into)) {
+    calendar->add(std::get<CalendarWindow>(from), sign);
+  }
 }
 
 void Book::restore(LimitId id, WallTime within, std::int64_t amount, const Now& now) {
@@ -181,6 +258,15 @@ LimitView Book::view(LimitId id, const Now& now) {
   Limit& limit = limits_[id];
   LimitView view{.amount = limit.spec.amount, .held = limit.held, .resets_at = {}, .exhausted_until = {}};
   used_now(limit, now);
+  if (limit.elsewhere) {
+    if (auto* sliding = std::get_if<SlidingWindow>(&*limit.elsewhere)) {
+      sliding->advance(now.steady);
+      view.used_elsewhere = sliding->used();
+    } else if (auto* calendar = std::get_if<CalendarWindow>(&*limit.elsewhere)) {
+      calendar->advance(now.wall);
+      view.used_elsewhere = calendar->used();
+    }
+  }
   if (const auto* sliding = std::get_if<SlidingWindow>(&limit.window)) {
     view.used = sliding->used();
     if (const auto at = sliding->next_leave()) view.resets_at = now.wall_at(*at);

@@ -41,6 +41,8 @@ struct Violation {
   std::int64_t held = 0;
   bool never_fits = false;  // more than the limit's whole amount
   bool exhausted = false;   // upstream said so
+  // What is held may make room at any moment: an open call ends, or turns out smaller than its estimate.
+  bool may_free = false;
   SteadyTime retry_at;  // earliest feasible moment if what is held settles now; meaningless for never_fits
 };
 
@@ -50,6 +52,7 @@ struct LimitView {
   std::int64_t used = 0;
   std::int64_t held = 0;
   std::int64_t remaining = 0;
+  std::int64_t used_elsewhere = 0;  // the part of `used` that is not ours: upstream's word
   std::optional<WallTime> resets_at;
   std::optional<WallTime> exhausted_until;
   bool operator==(const LimitView&) const = default;
@@ -71,6 +74,9 @@ class Book {
   // The same question without the deed.
   void violations(std::span<const LimitId> limits, const Amounts& want, const Now& now,
                   std::vector<Violation>& found);
+  // When `want` will have room on a limit, once `ahead` more of its metric has been admitted, what is held
+  // settling now. Now, for limits on what is in flight: nobody knows when open calls end.
+  SteadyTime room_at(LimitId id, const Amounts& want, std::int64_t ahead, const Now& now);
   // Holds without asking (recovery of open calls).
   void hold(std::span<const LimitId> limits, const Amounts& held);
   // The call was never sent: as if it had not been admitted.
@@ -81,9 +87,21 @@ class Book {
   // Charges without asking, even beyond the limit; negative amounts take a charge of the same span back.
   void charge(std::span<const LimitId> limits, const Amounts& actual, const Span& span, const Now& now);
 
-  // Upstream says that nothing is left: refuses until the current calendar window ends, or until `until`.
+  // Upstream says that nothing is left: refuses until `until`. An earlier allow_probe() lets one call through
+  // all the same; it is taken by the call that goes.
   void exhaust(LimitId id, WallTime until, const Now& now);
+  void allow_probe(LimitId id) { limits_[id].probe = true; }
   void reopen(LimitId id);
+  // Upstream says how much the limit really allows: that counts from now on, but never more than a limit
+  // that the user wrote. nullopt: what was published or configured counts again.
+  void observe_amount(LimitId id, std::optional<std::int64_t> amount);
+  // Upstream counts `amount` more than we do, at `at`: others use the quota too. Charged like a call of that
+  // moment, and told apart in the view.
+  void charge_elsewhere(LimitId id, std::int64_t amount, const Span& at, const Now& now);
+  void forget_elsewhere(LimitId id, const Now& now);
+  // What `from` has in use and holds counts in `to` from now on: two names turned out to be one limit. Both
+  // have the same window.
+  void move(LimitId from, LimitId to, const Now& now);
 
   // Recovery: adds to the calendar limit's window that holds `within` what totals know of it; nothing for
   // other windows.
@@ -93,11 +111,16 @@ class Book {
 
  private:
   struct InFlight {};
+  using Counter = std::variant<SlidingWindow, CalendarWindow, InFlight>;
   struct Limit {
     LimitSpec spec;
     Micros guard;
     std::int64_t held = 0;
-    std::variant<SlidingWindow, CalendarWindow, InFlight> window;
+    Counter window;
+    std::int64_t given_amount = 0;  // spec.amount and spec.source, were it not for an observation
+    Source given_source = Source::config;
+    bool probe = false;                          // one call may pass although the limit is exhausted
+    std::optional<Counter> elsewhere;            // the part of `window` that is not ours
     std::optional<WallTime> exhausted_wall;      // calendar limits: days are on the wall clock
     std::optional<SteadyTime> exhausted_steady;  // sliding ones: a clock step neither frees nor locks
   };
@@ -105,8 +128,13 @@ class Book {
   // What is in use at `now`, the open calls apart; advances the window.
   static std::int64_t used_now(Limit& limit, const Now& now);
   static bool is_exhausted(Limit& limit, const Now& now);
+  // When `wanted` more fits, provided that it is at most the limit's amount.
   static SteadyTime earliest(Limit& limit, std::int64_t wanted, const Now& now);
-  static void add_charge(Limit& limit, std::int64_t amount, const Span& span, const Now& now);
+  static void add_charge(Counter& window, Micros guard, std::int64_t amount, const Span& span,
+                         const Now& now);
+  static Counter emptied(const Counter& window);
+  // Adds (sign 1) or takes back (-1) what `from`, of the same window, has in use. Both are advanced.
+  static void combine(Counter& into, const Counter& from, int sign);
 
   std::vector<Limit> limits_;
 };

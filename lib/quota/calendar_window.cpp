@@ -38,6 +38,12 @@ void CalendarWindow::add(WallTime from, WallTime to, std::int64_t amount) {
   }
 }
 
+void CalendarWindow::add(const CalendarWindow& other, int sign) {
+  for (const Counted& window : other.windows_) {
+    if (window.used != 0) windows_[find_or_open(window.interval.begin)].used += sign * window.used;
+  }
+}
+
 std::int64_t CalendarWindow::used(WallTime from, WallTime to) {
   if (current().contains(from) && current().contains(to)) return used();  // nearly always
   std::int64_t most = 0;

@@ -20,6 +20,8 @@ class CalendarWindow {
   void advance(WallTime now);
   // Adds `amount` (may be negative) to every remembered window that [from, to] touches. Call advance() first.
   void add(WallTime from, WallTime to, std::int64_t amount);
+  // Adds (sign 1) or takes back (-1) what `other`, of the same zone and unit, remembers.
+  void add(const CalendarWindow& other, int sign);
 
   [[nodiscard]] const WallInterval& current() const { return windows_[current_].interval; }
   // Of the current window.

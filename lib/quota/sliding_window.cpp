@@ -33,6 +33,12 @@ void SlidingWindow::add(SteadyTime latest, std::int64_t amount) {
   used_ += amount;
 }
 
+void SlidingWindow::add(const SlidingWindow& other, int sign) {
+  for (std::size_t i = other.head_; i < other.buckets_.size(); ++i) {
+    add(SteadyTime(other.buckets_[i].index * bucket_), sign * other.buckets_[i].amount);
+  }
+}
+
 std::optional<SteadyTime> SlidingWindow::freed(std::int64_t amount) const {
   std::int64_t left = 0;
   for (std::size_t i = head_; i < buckets_.size(); ++i) {

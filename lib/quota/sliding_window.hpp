@@ -29,6 +29,8 @@ class SlidingWindow {
   // Adds `amount` (negative: takes back what was added with the same `latest`). Nothing if it has already
   // left by the last advance().
   void add(SteadyTime latest, std::int64_t amount);
+  // Adds (sign 1) or takes back (-1) all that `other`, of the same length, has in use.
+  void add(const SlidingWindow& other, int sign);
 
   [[nodiscard]] std::int64_t used() const { return used_; }
   [[nodiscard]] Micros length() const { return length_; }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import unittest
 
-from weirtest import Answer, Daemon, TestCase, config, eventually, limit, raw_connection
+from weirtest import Answer, Daemon, TestCase, config, eventually, limit, raw_connection, run_command
 
 ONE_AT_A_TIME = limit(1, "in_flight", "")
 
@@ -139,6 +139,37 @@ class Waiting(TestCase):
             answer = self.check(waiting[number].result(), 201)
             self.assertEqual(answer["model"], f"m{number}")
             held = answer["admission_id"]
+
+    def test_consumers_take_turns_and_the_line_is_shown(self) -> None:
+        daemon = self.daemon(config(ONE_AT_A_TIME))
+        client = daemon.client()
+        held = self.admitted(client)
+        waiting = []
+        for number in range(6):
+            consumer = "chat" if number in (4, 5) else "batch"
+            waiting.append((consumer, Asking(daemon, wait_s=60, consumer=consumer)))
+            self.waiting(daemon, number + 1)
+        self.assertEqual(client.limit("*/in_flight")["waiting"], 6)
+        order = []
+        for _ in range(6):
+            self.check(client.settle(held, status=200, usage={}), 200)
+            eventually("one of them is in", lambda: client.limit("*/in_flight")["held"] == 1)
+            call = next(call for call in client.calls() if call["state"] == "open")
+            held = call["admission_id"]
+            order.append(call["consumer"])
+        self.assertEqual(sorted(order[:4]), ["batch", "batch", "chat", "chat"])
+        self.assertEqual(order[4:], ["batch", "batch"])
+        for _, one in waiting:
+            self.check(one.result(), 201)
+        self.assertEqual(client.limit("*/in_flight")["waiting"], 0)
+
+    def test_a_command_may_wait_for_less_than_a_second(self) -> None:
+        daemon = self.daemon(config(ONE_AT_A_TIME))
+        self.admitted(daemon.client(), lease_s=3600)
+        done = run_command(
+            self.directory, "admit", "--model", "m", "--wait", "0.3", url=daemon.tcp
+        )
+        self.assertEqual(done.returncode, 5, done.stderr)
 
     def test_patience_beyond_what_the_daemon_allows_is_told(self) -> None:
         client = self.daemon(config(ONE_AT_A_TIME, queue="max_wait_s = 5")).client()

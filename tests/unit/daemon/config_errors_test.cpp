@@ -107,7 +107,7 @@ const std::vector<Bad> kProjects = {
      "weir.toml:3:13: max_share must be above 0: it is the part of a limit that the consumer may use\n"},
     {"more than all", "[[consumers]]\nname = \"c\"\nmax_share = 1.5\n",
      "weir.toml:3:13: max_share must be 0 to 1, not 1.5\n"},
-    {"weightless", "[[consumers]]\nname = \"c\"\nweight = 0.0\n", "weir.toml:3:10: weight must be above 0\n"},
+    {"weightless", "[[consumers]]\nname = \"c\"\nweight = 0.0\n", "weir.toml:3:10: weight must be at least 0.001\n"},
 };
 
 // Each follows two lines of a project, and begins its limit in line 3.
