@@ -10,10 +10,16 @@ constexpr int kCloseEnough = 64;  // frames that it may leave
 
 }  // namespace
 
-std::shared_ptr<Checkpointer> Checkpointer::start(const std::string& path) {
-  std::shared_ptr<Checkpointer> checkpointer(new Checkpointer(path));
-  checkpointer->thread_ = std::thread([checkpointer] { checkpointer->run(); });
-  return checkpointer;
+Checkpointer::Checkpointer(const std::string& path)
+    : path_(path), identity_(identity_of(path)), thread_([this] { run(); }) {}
+
+Checkpointer::~Checkpointer() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
 }
 
 void Checkpointer::request(int generation) {
@@ -31,16 +37,6 @@ Checkpointer::Progress Checkpointer::progress() {
   return progress_;
 }
 
-void Checkpointer::stop(std::chrono::milliseconds patience) {
-  std::unique_lock lock(mutex_);
-  stopping_ = true;
-  wake_.notify_all();
-  const bool ended = wake_.wait_for(lock, patience, [this] { return ended_; });
-  lock.unlock();
-  if (!thread_.joinable()) return;
-  ended ? thread_.join() : thread_.detach();
-}
-
 void Checkpointer::run() {
   std::unique_lock lock(mutex_);
   while (true) {
@@ -53,8 +49,6 @@ void Checkpointer::run() {
     progress_.busy = false;
   }
   db_ = {};
-  ended_ = true;
-  wake_.notify_all();
 }
 
 int Checkpointer::follow() {

@@ -7,9 +7,7 @@
 // Writer::keep_log_short).
 #pragma once
 
-#include <chrono>
 #include <condition_variable>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -19,12 +17,16 @@
 
 namespace weir::ledger {
 
-// Own thread, own connection, opened with the first request. Shared with that thread, so that a disk that
-// hangs for ever cannot hang the program's end.
+// Own thread, own connection, opened with the first request. Owned by the writer's thread.
 class Checkpointer {
  public:
   // For the file that is at the path now; never opens another.
-  static std::shared_ptr<Checkpointer> start(const std::string& path);
+  explicit Checkpointer(const std::string& path);
+  // Waits for what is under way, and closes. On a disk that hangs, that hangs the writer, which its owner
+  // leaves behind: see Writer::stop.
+  ~Checkpointer();
+  Checkpointer(const Checkpointer&) = delete;
+  Checkpointer& operator=(const Checkpointer&) = delete;
 
   // Any thread. Ignored while it is at work. A `generation` is the life of a log between two restarts.
   void request(int generation);
@@ -35,17 +37,12 @@ class Checkpointer {
   };
   [[nodiscard]] Progress progress();
 
-  // Waits up to `patience` for the thread to end, then leaves it behind.
-  void stop(std::chrono::milliseconds patience);
-
  private:
-  explicit Checkpointer(std::string path) : path_(std::move(path)), identity_(identity_of(path_)) {}
   void run();
   int follow();  // frames in the database; 0 if it failed
 
   const std::string path_;
   const std::optional<FileIdentity> identity_;
-  std::thread thread_;
   // Used by the thread only.
   sqlite::Database db_;
   // Guarded by mutex_.
@@ -53,7 +50,8 @@ class Checkpointer {
   std::condition_variable wake_;
   Progress progress_;
   bool stopping_ = false;
-  bool ended_ = false;
+
+  std::thread thread_;  // the last: it uses the others
 };
 
 }  // namespace weir::ledger

@@ -11,14 +11,13 @@ namespace {
 // transaction.
 constexpr std::size_t kHeldRecords = 4096;
 constexpr std::chrono::seconds kFarewell{3};  // to write what is queued, when the process ends
-constexpr std::chrono::seconds kClosing{2};   // to close the file
 
 }  // namespace
 
 Ledger::Core::Core(const Options& options, Post post)
     : options_(options),
       post_(std::move(post)),
-      lock_(options.path),
+      lock_(std::make_unique<FileLock>(options.path)),
       store_(std::make_unique<Store>(options.path, options.durability)) {}
 
 void Ledger::Core::start() {
@@ -29,12 +28,12 @@ void Ledger::Core::start() {
     names_[static_cast<std::size_t>(id) - 1] = name;
   }
   for (std::size_t i = 0; i < names_.size(); ++i) ids_.emplace(names_[i], static_cast<NameId>(i + 1));
-  writer_ =
-      Writer::start(options_, std::move(store_), std::move(names), [post = post_, weak = weak_from_this()] {
-        post([weak] {
-          if (const auto core = weak.lock()) core->collect();
-        });
-      });
+  writer_ = Writer::start(options_, std::move(lock_), std::move(store_), std::move(names),
+                          [post = post_, weak = weak_from_this()] {
+                            post([weak] {
+                              if (const auto core = weak.lock()) core->collect();
+                            });
+                          });
 }
 
 void Ledger::Core::close() {
@@ -52,7 +51,7 @@ void Ledger::Core::close() {
     submit(std::move(batch));
     going = written();
   }
-  writer_->stop(kClosing);
+  writer_->stop(options_.close_within);
 }
 
 NameId Ledger::Core::intern(std::string_view name) {

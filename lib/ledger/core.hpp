@@ -56,8 +56,9 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
 
   const Options options_;
   const Post post_;
-  const FileLock lock_;
-  std::unique_ptr<Store> store_;  // until start()
+  // Until start(): from then on the writer's.
+  std::unique_ptr<FileLock> lock_;
+  std::unique_ptr<Store> store_;
   std::shared_ptr<Writer> writer_;
   bool closed_ = false;
 

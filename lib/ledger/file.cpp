@@ -21,6 +21,9 @@ constexpr std::int64_t kApplicationId = 0x57656972;  // "Weir", in the header of
 // Up to here the whole file is checked at start, which takes about 1 ms a megabyte.
 constexpr std::int64_t kFullCheckBytes = 16 << 20;
 constexpr int kBusyTimeoutMs = 100;
+// Other programs (sqlite3, a copy being made, the last reader to close) lock the whole file for moments. To
+// open it is worth a wait.
+constexpr int kOpenTimeoutMs = 5000;
 
 std::string system_error() {
   return std::strerror(errno);
@@ -134,7 +137,7 @@ sqlite::Database open_for_writing(const std::string& path, Durability durability
   create_private(path);
   try {
     sqlite::Database db(path, SQLITE_OPEN_READWRITE);
-    sqlite3_busy_timeout(db.handle(), kBusyTimeoutMs);
+    sqlite3_busy_timeout(db.handle(), kOpenTimeoutMs);
     require_ours(db, path);
     if (const std::string mode = db.text("PRAGMA journal_mode = WAL"); mode != "wal") {
       throw OpenError(
@@ -151,6 +154,7 @@ sqlite::Database open_for_writing(const std::string& path, Durability durability
         "PRAGMA secure_delete = FAST");
     migrate(db);
     check(db, path);
+    sqlite3_busy_timeout(db.handle(), kBusyTimeoutMs);
     return db;
   } catch (const sqlite::Error& error) {
     throw OpenError(explain(path, error));

@@ -11,9 +11,9 @@
 
 namespace weir::ledger {
 
-// The right to write a ledger: an flock on "<path>.lock", held for life, so that a second daemon is refused.
-// Not on the database itself, where SQLite's own locks would be dropped with the first descriptor that
-// closes. Readers need none.
+// The right to write a ledger: an flock on "<path>.lock", held as long as the ledger is open, so that a
+// second daemon is refused. Not on the database itself, where SQLite's own locks would be dropped with the
+// first descriptor that closes. Readers need none.
 class FileLock {
  public:
   explicit FileLock(const std::string& path);  // throws OpenError

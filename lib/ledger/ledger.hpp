@@ -43,6 +43,7 @@ struct Options {
   int retention_days = 90;                     // of the calls' own time: the newest one counts as today
   std::chrono::milliseconds retry_first{250};  // after a failure; doubled up to
   std::chrono::milliseconds retry_last{2000};
+  std::chrono::milliseconds close_within{2000};  // how long the end waits for the file to be closed
 };
 
 // Something that waits for its records: a connection with an answer ready.
@@ -71,8 +72,9 @@ class Ledger final : public Journal {
 
   // Opens or creates the file, migrates it, checks it. Throws OpenError.
   Ledger(const Options& options, Post post);
-  // Commits what is queued, moves the log into the database, closes. Gives up after some five seconds, or at
-  // the first failure. Calls no waiter; what was posted and runs later does nothing.
+  // Commits what is queued, moves the log into the database, closes. Gives up after some three seconds and
+  // `close_within`, or at the first failure; a file that is still being closed then is in use, and opens
+  // again only when that is done. Calls no waiter; what was posted and runs later does nothing.
   ~Ledger() override;
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;

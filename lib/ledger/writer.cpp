@@ -33,10 +33,12 @@ bool connection_survives(const sqlite::Error& error) {
 
 }  // namespace
 
-std::shared_ptr<Writer> Writer::start(const Options& options, std::unique_ptr<Store> store,
+std::shared_ptr<Writer> Writer::start(const Options& options, std::unique_ptr<FileLock> lock,
+                                      std::unique_ptr<Store> store,
                                       std::vector<std::pair<NameId, std::string>> names,
                                       std::function<void()> finished) {
   std::shared_ptr<Writer> writer(new Writer(options));
+  writer->lock_ = std::move(lock);
   writer->adopt(std::move(store));
   writer->known_.names = std::move(names);
   writer->on_finished_ = std::move(finished);
@@ -112,8 +114,9 @@ void Writer::run() {
     }
   }
   lock.unlock();
-  if (checkpointer_) checkpointer_->stop(seconds(2));
+  checkpointer_.reset();
   store_.reset();  // the last connection moves what is left in the log and removes it
+  lock_.reset();
   lock.lock();
   ended_ = true;
   finished_.notify_all();
@@ -175,7 +178,7 @@ void Writer::adopt(std::unique_ptr<Store> store) {
   store_ = std::move(store);
   identity_ = identity_of(options_.path);
   log_identity_ = identity_of(log_of(options_.path));
-  if (!checkpointer_) checkpointer_ = Checkpointer::start(options_.path);
+  if (!checkpointer_) checkpointer_ = std::make_unique<Checkpointer>(options_.path);
   log_frames_ = 0;
   ++log_generation_;
 }
@@ -185,7 +188,6 @@ void Writer::adopt(std::unique_ptr<Store> store) {
 void Writer::let_go() {
   const bool complete = store_ && store_->checkpoint(Store::Checkpoint::passive);
   store_.reset();
-  if (checkpointer_) checkpointer_->stop(seconds(2));
   checkpointer_.reset();
   if (complete && identity_of(log_of(options_.path)) == log_identity_) remove_leftovers(options_.path);
 }

@@ -38,7 +38,10 @@ class Writer {
   using Clock = std::chrono::steady_clock;
 
   // `finished` is called on the writer's thread after every batch; the loop thread then collects.
-  static std::shared_ptr<Writer> start(const Options& options, std::unique_ptr<Store> store,
+  // The lock is given back when the file is closed, however long that takes: until then its locks would be
+  // in the way of whoever opens it.
+  static std::shared_ptr<Writer> start(const Options& options, std::unique_ptr<FileLock> lock,
+                                       std::unique_ptr<Store> store,
                                        std::vector<std::pair<NameId, std::string>> names,
                                        std::function<void()> finished);
 
@@ -69,8 +72,9 @@ class Writer {
   std::thread thread_;
 
   // Used by the thread only.
+  std::unique_ptr<FileLock> lock_;
   std::unique_ptr<Store> store_;
-  std::shared_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<Checkpointer> checkpointer_;
   std::optional<FileIdentity> identity_, log_identity_;  // of the ledger and its log
   Clock::time_point identity_checked_{};
   Batch known_;  // names, anchor, oldest_open: what a new file has to be told

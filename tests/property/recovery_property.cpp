@@ -56,9 +56,16 @@ struct Run {
   Service service;
 
   Run(const std::string& path, const Now& now)
-      : ledger({.path = path}, loop.post()), service(setup(), catalog::Catalog::embedded(), ledger, metrics) {
+      : ledger(options(path), loop.post()), service(setup(), catalog::Catalog::embedded(), ledger, metrics) {
     ledger::Reader reader(path);
     service.recover(reader, now);
+  }
+  // It opens again at once, so its end waits for the slowest disk.
+  static ledger::Options options(const std::string& path) {
+    ledger::Options options;
+    options.path = path;
+    options.close_within = std::chrono::minutes(5);
+    return options;
   }
   void drain() {
     bool drained = false;

@@ -1,5 +1,6 @@
 #include "faulty_disk.hpp"
 
+#include <condition_variable>
 #include <cstring>
 #include <mutex>
 
@@ -12,6 +13,10 @@ struct State {
   int first = 0, count = 0, code = SQLITE_OK;
   bool after = false;
   int seen = 0, failed = 0;
+  std::condition_variable changed;  // the following two
+  bool hang = false;
+  int hanging = 0;  // syncs under way
+  int locked_out = 0;
 } state;
 sqlite3_vfs* real = nullptr;
 sqlite3_vfs vfs;
@@ -49,6 +54,21 @@ int act(Operation operation, Io io, int io_error) {
   return verdict.code == SQLITE_IOERR ? io_error : verdict.code;
 }
 
+void wait_while_hanging() {
+  std::unique_lock lock(state.mutex);
+  ++state.hanging;
+  state.changed.notify_all();
+  state.changed.wait(lock, [] { return !state.hang; });
+  --state.hanging;
+}
+
+bool take_lock_out() {
+  const std::lock_guard lock(state.mutex);
+  if (state.locked_out == 0) return false;
+  --state.locked_out;
+  return true;
+}
+
 int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   file->pMethods = nullptr;
   if (const Verdict verdict = next(Operation::other); verdict.code != SQLITE_OK) return SQLITE_CANTOPEN;
@@ -77,13 +97,17 @@ void fill_methods() {
   };
   // Nobody pulls the plug in a test: a real sync would only take its time.
   methods.xSync = [](sqlite3_file*, int) {
+    wait_while_hanging();
     return act(
         Operation::other, [] { return SQLITE_OK; }, SQLITE_IOERR_FSYNC);
   };
   methods.xFileSize = [](sqlite3_file* f, sqlite3_int64* size) {
     return real_of(f)->pMethods->xFileSize(real_of(f), size);
   };
-  methods.xLock = [](sqlite3_file* f, int lock) { return real_of(f)->pMethods->xLock(real_of(f), lock); };
+  methods.xLock = [](sqlite3_file* f, int lock) {
+    if (take_lock_out()) return int{SQLITE_BUSY};
+    return real_of(f)->pMethods->xLock(real_of(f), lock);
+  };
   methods.xUnlock = [](sqlite3_file* f, int lock) { return real_of(f)->pMethods->xUnlock(real_of(f), lock); };
   methods.xCheckReservedLock = [](sqlite3_file* f, int* out) {
     return real_of(f)->pMethods->xCheckReservedLock(real_of(f), out);
@@ -143,6 +167,27 @@ void FaultyDisk::fail(int first, int count, int code, bool after) {
 int FaultyDisk::failed() const {
   const std::lock_guard lock(state.mutex);
   return state.failed;
+}
+
+void FaultyDisk::hang_at_sync() {
+  const std::lock_guard lock(state.mutex);
+  state.hang = true;
+}
+
+void FaultyDisk::wait_until_hanging() {
+  std::unique_lock lock(state.mutex);
+  state.changed.wait(lock, [] { return state.hang && state.hanging > 0; });
+}
+
+void FaultyDisk::go_on() {
+  const std::lock_guard lock(state.mutex);
+  state.hang = false;
+  state.changed.notify_all();
+}
+
+void FaultyDisk::lock_out(int times) {
+  const std::lock_guard lock(state.mutex);
+  state.locked_out = times;
 }
 
 }  // namespace weir::ledger

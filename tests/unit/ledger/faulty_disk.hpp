@@ -1,8 +1,6 @@
 // A disk that fails when told to: an SQLite VFS over the real one, the default for as long as it lives.
 #pragma once
 
-#include <atomic>
-
 #include <sqlite3.h>
 
 namespace weir::ledger {
@@ -20,6 +18,14 @@ class FaultyDisk {
   void fail(int first, int count, int code, bool after = false);
   void heal() { fail(0, 0, SQLITE_OK); }
   [[nodiscard]] int failed() const;  // operations that failed since fail()
+
+  // From now on a sync takes until go_on().
+  void hang_at_sync();
+  void wait_until_hanging();  // for a sync to begin
+  void go_on();
+
+  // The next `times` attempts to lock the database file find that somebody else has locked it.
+  void lock_out(int times);
 };
 
 }  // namespace weir::ledger

@@ -8,6 +8,7 @@
 
 #include "ledger/sqlite.hpp"
 
+#include "faulty_disk.hpp"
 #include "service.hpp"
 
 namespace weir::ledger {
@@ -75,6 +76,37 @@ TEST_CASE("a second daemon on the same file is refused while the first runs") {
     CHECK(Reader(directory.file()).last_id() == 0);  // readers are not
   }
   CHECK(refusal(directory.file()).empty());
+}
+
+TEST_CASE("a ledger that a slow disk is still closing is in use, and opens when it is closed") {
+  FaultyDisk disk;
+  const TempDirectory directory;
+  Options impatient = options(directory.file(), OnFailure::spool);
+  impatient.close_within = std::chrono::milliseconds(0);
+  Service service(impatient);
+  service.turn();
+  disk.hang_at_sync();  // the end moves the log into the database, and syncs it
+  service.close();
+  disk.wait_until_hanging();
+  CHECK(says(refusal(directory.file()), "another daemon uses this ledger (process "));
+  disk.go_on();
+  std::string text = "not tried";
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!text.empty() && std::chrono::steady_clock::now() < deadline) {
+    text = refusal(directory.file());
+    if (!text.empty()) CHECK(says(text, "another daemon uses this ledger"));
+  }
+  CHECK(text.empty());
+  check_holds(directory.file(), service.model());
+}
+
+TEST_CASE("opening outwaits another program that looks into the ledger") {
+  FaultyDisk disk;
+  const TempDirectory directory;
+  const Model model = fill(directory.file(), 1);
+  disk.lock_out(12);  // what SQLite tries in some 300 ms
+  CHECK(refusal(directory.file()).empty());
+  check_holds(directory.file(), model);
 }
 
 TEST_CASE("a newer schema is refused, by the daemon and by reports") {
