@@ -74,6 +74,16 @@ http::ServerOptions server_options(const ServerConfig& config) {
   return options;
 }
 
+// Signals reach the loop's thread while the loop runs, and no other thread ever. What comes later is held
+// back while the process ends, in order and with the status that it means to. `how`: SIG_BLOCK or
+// SIG_UNBLOCK.
+void mask_signals(int how) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  ::pthread_sigmask(how, &signals, nullptr);
+}
+
 // The daemon while it runs: the parts, wired. Everything happens on the thread that runs loop_.
 class Daemon {
  public:
@@ -129,7 +139,9 @@ class Daemon {
     }
     wait_for_signal();
     tick();
+    mask_signals(SIG_UNBLOCK);
     loop_.run();
+    mask_signals(SIG_BLOCK);
   }
 
  private:
@@ -208,6 +220,7 @@ class Daemon {
 int serve(const Config& config) {
   telemetry::set_up_log("info");
   std::signal(SIGPIPE, SIG_IGN);
+  mask_signals(SIG_BLOCK);  // before any thread starts: they inherit it
   // One heap for the loop and one for the few other threads: records pass between them, and each heap keeps
   // what it once had.
   ::mallopt(M_ARENA_MAX, 2);

@@ -6,6 +6,7 @@ import http.client
 import re
 import signal
 import threading
+import time
 import unittest
 
 from test_waiting import Asking
@@ -95,6 +96,18 @@ class Shutdown(TestCase):
         daemon.wait()
         daemon.start()
         self.assertEqual(daemon.client().limit("*/requests/day")["held"], 1)
+
+    def test_signals_up_to_the_last_moment_change_nothing(self) -> None:
+        world = self.world()
+        daemon = self.daemon(config(limit(5)), world=world)
+        self.admitted(daemon.client())
+        world.hang_syncs()  # so that closing the ledger takes as long as it may
+        assert daemon.process is not None
+        while daemon.process.poll() is None:
+            for which in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                daemon.process.send_signal(which)
+            time.sleep(0.01)
+        self.assertEqual(daemon.wait(), 0)
 
     def test_a_clean_stop_leaves_one_file(self) -> None:
         daemon = self.daemon(config(limit(5)))

@@ -252,9 +252,9 @@ class World:
 
     def __init__(self, directory: pathlib.Path) -> None:
         self.path = directory / "world"
-        self.path.write_bytes(bytes(32))
+        self.path.write_bytes(bytes(40))
         with open(self.path, "r+b") as file:
-            self._map = mmap.mmap(file.fileno(), 32)
+            self._map = mmap.mmap(file.fileno(), 40)
 
     def _set(self, index: int, value: int) -> None:
         struct.pack_into("=q", self._map, index * 8, value)
@@ -291,6 +291,10 @@ class World:
 
     def fill_disk(self, full: bool = True) -> None:
         self._set(3, int(full))
+
+    def hang_syncs(self) -> None:
+        """From now on the disk takes for ever to sync."""
+        self._set(4, 1)
 
 
 def config(

@@ -1,11 +1,12 @@
 // Preloaded into the daemon under test: the clocks and the disk, in the hands of a test, with the binary as
 // it is.
 //
-// WEIR_WORLD names a file of four int64, shared with the test:
+// WEIR_WORLD names a file of five int64, shared with the test:
 //   [0] mode: 0 real clocks plus the two offsets, 1 clocks stand still at the two values
 //   [1] wall clock (CLOCK_REALTIME and its kin), nanoseconds
 //   [2] boot clock (CLOCK_BOOTTIME), nanoseconds
 //   [3] disk full: not 0 lets every write to a regular file but standard output and error fail with ENOSPC
+//   [4] disk hangs: as long as it is not 0, no sync returns
 // CLOCK_MONOTONIC stays real, so that timers fire.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,7 +27,7 @@ __attribute__((constructor)) static void open_world(void) {
   if (path == NULL) return;
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) abort();
-  void* map = mmap(NULL, 4 * sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
+  void* map = mmap(NULL, 5 * sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
   if (map == MAP_FAILED) abort();
   close(fd);
   world = (volatile int64_t*)map;
@@ -94,4 +95,19 @@ int fallocate(int fd, int mode, off_t offset, off_t size) {
 int posix_fallocate(int fd, off_t offset, off_t size) {
   if (disk_refuses(fd)) return ENOSPC;
   return syscall(SYS_fallocate, fd, 0, offset, size) == 0 ? 0 : errno;
+}
+
+static void wait_for_disk(void) {
+  const struct timespec moment = {0, 1000000};
+  while (world != NULL && world[4] != 0) nanosleep(&moment, NULL);
+}
+
+int fsync(int fd) {
+  wait_for_disk();
+  return (int)syscall(SYS_fsync, fd);
+}
+
+int fdatasync(int fd) {
+  wait_for_disk();
+  return (int)syscall(SYS_fdatasync, fd);
 }
