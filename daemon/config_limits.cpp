@@ -108,9 +108,12 @@ bool read_amount(TomlTable& table, bool metric_known, quota::LimitSpec& limit) {
     table.missing("amount", "say how much a window allows, as in amount = 20");
     return false;
   }
-  if (!metric_known) return table.take("amount"), false;
-  if (limit.metric != Metric::cost_usd) return table.integer("amount", limit.amount, 0, kMostAmount);
   double dollars = 0;
+  if (!metric_known) {
+    table.number("amount", dollars, 0, kMostAmount);  // what is wrong for every metric
+    return false;
+  }
+  if (limit.metric != Metric::cost_usd) return table.integer("amount", limit.amount, 0, kMostAmount);
   if (!table.number("amount", dollars, 0, kMostDollars)) return false;
   limit.amount = std::llround(dollars * 1e9);
   return true;

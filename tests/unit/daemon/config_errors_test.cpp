@@ -133,6 +133,13 @@ const std::vector<Bad> kLimits = {
      "\"1h\"\n"},
     {"negative amount", "models = [\"a\"]\nmetric = \"requests\"\nwindow = \"day\"\namount = -1\n",
      "weir.toml:7:10: amount must be 0 to 9007199254740991, not -1\n"},
+    {"wrong in everything", "models = []\nmetric = \"request\"\nwindow = \"year\"\namount = -1\n",
+     "weir.toml:4:10: models is empty: name the models that share the limit, [\"*\"] for all\n"
+     "weir.toml:5:10: metric must be \"requests\", \"input_tokens\", \"output_tokens\", \"total_tokens\", "
+     "\"images\", \"cost_usd\" or \"in_flight\", not \"request\" (did you mean \"requests\"?)\n"
+     "weir.toml:6:10: window \"year\" must be \"day\", \"week\", \"month\" or a duration of 1s to 31d as "
+     "\"60s\", \"10m\", \"1h\"\n"
+     "weir.toml:7:10: amount must be 0 to 9007199254740991, not -1\n"},
     {"fraction of a request", "models = [\"a\"]\nmetric = \"requests\"\nwindow = \"day\"\namount = 1.5\n",
      "weir.toml:7:10: amount must be an integer, not a fractional number\n"},
     {"zone on Mars",
