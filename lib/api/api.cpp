@@ -21,6 +21,12 @@ std::optional<std::string_view> between(std::string_view path, std::string_view 
   return middle;
 }
 
+std::string_view fault_of(simdjson::error_code error) {
+  // It does not tell the two apart, nor where.
+  if (error == simdjson::NUMBER_ERROR) return "a number is malformed, or out of range";
+  return simdjson::error_message(error);
+}
+
 void not_allowed(http::Exchange& exchange, std::string_view allow) {
   http::reply(exchange, {.status = 405,
                          .title = {},
@@ -79,13 +85,13 @@ std::optional<simdjson::dom::element> Api::json(Exchange& exchange) {
   // The connection leaves room behind the body that simdjson may read, so nothing is copied.
   const auto error = parser_.parse(body.data(), body.size(), false).get(document);
   if (error == simdjson::SUCCESS) return document;
-  http::reply(exchange, {.status = 400,
-                         .title = {},
-                         .detail = body.empty() ? std::string("the body is empty; JSON is expected")
-                                                : fmt::format("the body is not valid JSON: {}",
-                                                              simdjson::error_message(error)),
-                         .errors = {},
-                         .headers = {}});
+  http::reply(exchange,
+              {.status = 400,
+               .title = {},
+               .detail = body.empty() ? std::string("the body is empty; JSON is expected")
+                                      : fmt::format("the body is not valid JSON: {}", fault_of(error)),
+               .errors = {},
+               .headers = {}});
   return std::nullopt;
 }
 

@@ -125,6 +125,12 @@ class Requests(TestCase):
                 self.check_problem(self.client.post("/v1/admissions", body), 400)
         self.nothing_changed()
 
+    def test_a_number_beyond_64_bits_is_400_and_said_to_be_out_of_range(self) -> None:
+        for number in ("1" + "0" * 30, "1e999"):
+            body = '{"model":"m","input_tokens":' + number + "}"
+            problem = self.check_problem(self.client.post("/v1/admissions", body), 400)
+            self.assertIn("out of range", problem["detail"])
+
     def test_a_body_of_two_megabytes_is_413_however_it_comes(self) -> None:
         body = json.dumps({"model": "m", "consumer": "x" * (2 << 20)}).encode()
         self.check_problem(self.client.post("/v1/admissions", body), 413)
