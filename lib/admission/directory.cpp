@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -61,7 +62,7 @@ Directory::Directory(const Setup& setup, const catalog::Catalog& catalog, quota:
     Project& added = projects_.back();
     if (project.use_catalog) {
       for (const std::string& model : catalog_.models(project.provider, project.tier, project.as_of)) {
-        for (quota::LimitSpec& spec : specs(project, model, nullptr, nullptr)) limit(added, std::move(spec));
+        for (quota::LimitSpec& spec : specs(added, model, nullptr, nullptr)) limit(added, std::move(spec));
       }
     }
     for (const quota::LimitSpec& spec : project.limits) limit(added, spec);
@@ -144,14 +145,12 @@ Lane* Directory::lane(std::string_view project_name, std::string_view asked_mode
     lane.priority = who->priority;
     lane.weight = who->weight;
   }
-  for (quota::LimitSpec& spec : specs(*owner->setup, model, who, &lane.model_known)) {
+  for (quota::LimitSpec& spec : specs(*owner, model, who, &lane)) {
     lane.limits.push_back(limit(*owner, std::move(spec)));
   }
   lane.price_day = -1;
   price(lane, now, catalog_);
-  std::vector<std::string> limit_names;
-  for (const quota::LimitId id : lane.limits) limit_names.push_back(book_.spec(id).name);
-  lane.metrics = metrics_.lane(lane.project_name, lane.model, lane.consumer, limit_names);
+  resolve_metrics(lane);
   return lanes_by_names_.emplace(std::move(key), &lane).first->second;
 }
 
@@ -181,19 +180,30 @@ std::string Directory::bounded_model(Project& owner, std::string_view model) {
   return std::string(model);
 }
 
-std::vector<quota::LimitSpec> Directory::specs(const ProjectSetup& project, std::string_view model,
-                                               const ConsumerSetup* who, bool* model_known) const {
+std::vector<quota::LimitSpec> Directory::specs(const Project& owner, std::string_view model,
+                                               const ConsumerSetup* who, Lane* lane) const {
+  const ProjectSetup& project = *owner.setup;
   std::vector<quota::LimitSpec> specs;
   std::string canonical(model);
   if (project.use_catalog) {
-    catalog::ModelLimits published = catalog_.limits(project.provider, project.tier, project.as_of, model);
+    const auto of = [&](std::string_view name) {
+      return catalog_.limits(project.provider, project.tier, project.as_of, name);
+    };
+    catalog::ModelLimits published = of(model);
+    if (const auto other = owner.upstream_names.find(model); other != owner.upstream_names.end()) {
+      if (catalog::ModelLimits there = of(other->second); there.known) published = std::move(there);
+    }
     canonical = published.model;
     specs = std::move(published.limits);
     for (quota::LimitSpec& spec : specs)
       spec.assumed = !published.known && spec.models.size() == 1 && spec.models.front() == published.model;
-    if (model_known != nullptr) *model_known = published.known;
+    if (lane != nullptr) lane->model_known = published.known;
   }
+  if (lane != nullptr) lane->canonical = canonical;
   for (const quota::LimitSpec& spec : project.limits) {
+    if (holds_for(spec, model, canonical)) put(specs, spec);
+  }
+  for (const quota::LimitSpec& spec : owner.learned) {
     if (holds_for(spec, model, canonical)) put(specs, spec);
   }
   if (who == nullptr) return specs;
@@ -233,6 +243,75 @@ quota::LimitId Directory::limit(Project& owner, quota::LimitSpec spec) {
   owners_.push_back(&owner);
   limits_by_name_.emplace(std::move(key), id);
   return id;
+}
+
+void Directory::resolve_metrics(Lane& lane) {
+  std::vector<std::string> limit_names;
+  for (const quota::LimitId id : lane.limits) limit_names.push_back(book_.spec(id).name);
+  lane.metrics = metrics_.lane(lane.project_name, lane.model, lane.consumer, limit_names);
+}
+
+quota::LimitId Directory::add_limit(Project& owner, quota::LimitSpec spec, const HoldOpen& hold_open) {
+  std::string key;
+  join(key, owner.setup->name, spec.name);
+  if (const auto found = limits_by_name_.find(std::string_view(key)); found != limits_by_name_.end())
+    return found->second;
+  if (!spec.gate && spec.window.kind != quota::WindowKind::sliding) spec.time_zone = owner.setup->time_zone;
+  const quota::LimitId id = limit(owner, spec);
+  if (owner.learned.size() >= kMaxLearned) return id;
+  owner.learned.push_back(std::move(spec));
+  const quota::LimitSpec& learned = owner.learned.back();
+  for (Lane& lane : lanes_) {
+    if (lane.project != &owner || !holds_for(learned, lane.model, lane.canonical)) continue;
+    lane.limits.push_back(id);
+    resolve_metrics(lane);
+    hold_open(lane, id, 1);
+  }
+  return id;
+}
+
+void Directory::rename(Project& owner, std::string_view model, std::string_view upstream_name, const Now& now,
+                       const HoldOpen& hold_open) {
+  if (owner.upstream_names.size() >= kMaxLearned && !owner.upstream_names.contains(model)) return;
+  owner.upstream_names.insert_or_assign(std::string(model), std::string(upstream_name));
+  for (Lane& lane : lanes_) {
+    if (lane.project == &owner && lane.model == model) resolve_again(lane, now, hold_open);
+  }
+}
+
+void Directory::resolve_again(Lane& lane, const Now& now, const HoldOpen& hold_open) {
+  const auto has = [](const std::vector<quota::LimitId>& limits, quota::LimitId id) {
+    return std::find(limits.begin(), limits.end(), id) != limits.end();
+  };
+  std::vector<quota::LimitId> fresh;
+  for (quota::LimitSpec& spec : specs(*lane.project, lane.model, consumer(lane.consumer), &lane)) {
+    fresh.push_back(limit(*lane.project, std::move(spec)));
+  }
+  const std::vector<quota::LimitId> old = std::exchange(lane.limits, fresh);
+  std::vector<quota::LimitId> moved;
+  for (const quota::LimitId from : old) {
+    if (has(fresh, from)) continue;
+    const quota::LimitSpec& was = book_.spec(from);
+    const auto to = std::find_if(fresh.begin(), fresh.end(), [&](quota::LimitId id) {
+      const quota::LimitSpec& is = book_.spec(id);
+      return !has(old, id) && is.metric == was.metric && is.window == was.window &&
+             is.time_zone == was.time_zone && is.consumer == was.consumer;
+    });
+    // What other models count there too cannot be told apart: then only the open calls move.
+    const bool shared = std::any_of(lanes_.begin(), lanes_.end(), [&](const Lane& other) {
+      return other.model != lane.model && has(other.limits, from);
+    });
+    if (to != fresh.end() && !shared) {
+      book_.move(from, *to, now);
+      moved.push_back(*to);
+    } else {
+      hold_open(lane, from, -1);
+    }
+  }
+  for (const quota::LimitId to : fresh) {
+    if (!has(old, to) && !has(moved, to)) hold_open(lane, to, 1);
+  }
+  resolve_metrics(lane);
 }
 
 const catalog::Price& Directory::price(Lane& lane, WallTime at, const catalog::Catalog& catalog) {

@@ -31,8 +31,10 @@ namespace weir::admission {
 struct Project {
   const ProjectSetup* setup = nullptr;
   Zone zone;
-  std::vector<quota::LimitId> limits;  // all that exist so far
-  WallInterval today{};                // cache of zone.interval(day)
+  std::vector<quota::LimitId> limits;       // all that exist so far
+  std::vector<quota::LimitSpec> learned{};  // from upstream, beside what is published and configured
+  std::map<std::string, std::string, std::less<>> upstream_names{};  // of models that it calls otherwise
+  WallInterval today{};                                              // cache of zone.interval(day)
   std::int32_t today_number = 0;
 
   std::int32_t local_day(WallTime at);
@@ -49,6 +51,7 @@ struct Lane {
   Project* project = nullptr;
   ledger::Key key;
   std::string project_name, model, consumer;
+  std::string canonical;  // the model's name that counts
   std::vector<quota::LimitId> limits;
   bool model_known = true;  // false: the strictest limits of its tier were taken
   Priority priority = Priority::normal;
@@ -65,6 +68,7 @@ class Directory {
   static constexpr std::size_t kMaxUnlistedConsumers = 1000;
   static constexpr std::size_t kMaxLanes =
       20'000;  // past it, new consumers of a model share the lane of "other"
+  static constexpr std::size_t kMaxLearned = 200;    // limits, and names of models; per project
   static constexpr std::size_t kMaxRoutes = 50'000;  // names remembered; past it all are looked up anew
 
   Directory(const Setup& setup, const catalog::Catalog& catalog, quota::Book& book, ledger::Journal& ledger,
@@ -77,6 +81,17 @@ class Directory {
   Lane* lane(std::string_view project, std::string_view model, std::string_view consumer, WallTime now);
   // For ids read from the ledger; nullptr if the project is not configured any more.
   Lane* lane(const ledger::Key& key, WallTime now);
+
+  // Called for each lane that gets a limit (sign 1) or loses one (-1): its open calls are to hold on it, or
+  // not any more.
+  using HoldOpen = std::function<void(Lane&, quota::LimitId, int sign)>;
+  // Adds a limit that upstream told of to all lanes that it holds for, those to come too. The one of that
+  // name if there is one. Past kMaxLearned a project learns no more of them: then it concerns nobody.
+  quota::LimitId add_limit(Project& project, quota::LimitSpec spec, const HoldOpen& hold_open);
+  // Upstream counts `model` under another name. If that one is listed, its limits hold from now on, and what
+  // was counted for `model` alone counts there.
+  void rename(Project& project, std::string_view model, std::string_view upstream_name, const Now& now,
+              const HoldOpen& hold_open);
 
   [[nodiscard]] std::deque<Project>& projects() { return projects_; }
   [[nodiscard]] std::deque<Lane>& lanes() { return lanes_; }
@@ -97,8 +112,10 @@ class Directory {
   template <class Value>
   using ByText = boost::unordered_flat_map<std::string, Value, Hash, std::equal_to<>>;
 
-  std::vector<quota::LimitSpec> specs(const ProjectSetup& project, std::string_view model,
-                                      const ConsumerSetup* consumer, bool* model_known) const;
+  std::vector<quota::LimitSpec> specs(const Project& project, std::string_view model,
+                                      const ConsumerSetup* consumer, Lane* lane) const;
+  void resolve_again(Lane& lane, const Now& now, const HoldOpen& hold_open);
+  void resolve_metrics(Lane& lane);
   quota::LimitId limit(Project& project, quota::LimitSpec spec);
   const ConsumerSetup* consumer(std::string_view name) const;
   std::string bounded_consumer(std::string_view name);

@@ -140,6 +140,10 @@ LaneMetrics Metrics::lane(const std::string& project, const std::string& model, 
 }
 
 void Metrics::add_limit(const std::string& project, const quota::LimitSpec& spec) {
+  if (spec.gate) {
+    limits_.push_back({});
+    return;
+  }
   const std::vector<std::string> labels = {project, spec.name, std::string(to_string(spec.metric)),
                                            to_string(spec.window)};
   limits_.push_back({&limit_amount_.gauge(labels), &limit_used_.gauge(labels), &limit_held_.gauge(labels),
@@ -173,6 +177,7 @@ void Metrics::set_waiting(const std::string& project, std::string_view priority,
 
 void Metrics::set_limit(quota::LimitId id, const quota::LimitView& view, double unit) {
   const LimitGauges& gauges = limits_[id];
+  if (gauges.amount == nullptr) return;  // a gate
   gauges.amount->set(static_cast<double>(view.amount) * unit);
   gauges.used->set(static_cast<double>(view.used) * unit);
   gauges.held->set(static_cast<double>(view.held) * unit);

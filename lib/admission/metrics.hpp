@@ -58,7 +58,7 @@ class Metrics {
 
  private:
   struct LimitGauges {
-    telemetry::Gauge *amount, *used, *held, *reset;
+    telemetry::Gauge *amount = nullptr, *used = nullptr, *held = nullptr, *reset = nullptr;
   };
 
   telemetry::Family& calls_;

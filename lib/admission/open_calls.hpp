@@ -25,7 +25,8 @@ struct OpenCall {
   Micros lease{0};
   Micros waited{0};
   std::int32_t local_day = 0;
-  Share share{};  // of a contended quota, as counted for its consumer
+  bool explores = false;  // goes beyond a published limit
+  Share share{};          // of a contended quota, as counted for its consumer
 
   [[nodiscard]] SteadyTime admitted() const { return SteadyTime(Micros(id)); }
   [[nodiscard]] SteadyTime lease_end() const { return admitted() + lease; }
@@ -43,6 +44,10 @@ class OpenCalls {
   [[nodiscard]] std::size_t size() const { return by_id_.size(); }
   // The oldest open id; 0 if none is open.
   [[nodiscard]] ledger::CallId oldest() const;
+  template <class Visit>
+  void each(const Visit& visit) const {
+    for (const auto& [id, index] : by_id_) visit(slots_[index].call);
+  }
   // Appends the ids whose lease has ended by `now`, rounded up to whole seconds.
   void expired(SteadyTime now, std::vector<ledger::CallId>& ids);
 

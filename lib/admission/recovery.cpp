@@ -52,6 +52,8 @@ class Recovery {
 
   void run() {
     service_.last_id_ = std::max(reader_.last_id(), service_.last_id_);
+    // First: limits and names that were learned decide what counts where.
+    service_.observations_.restore(reader_.observations(), now_);
     make_lanes_of_recent_totals();
     recent_calls();
     older_straddlers();
@@ -60,7 +62,6 @@ class Recovery {
       service_.idempotency_.remember({key.hash_high, key.hash_low}, {key.body_hash, key.call},
                                      SteadyTime(Micros(key.call)));
     }
-    service_.observations_.restore(reader_.observations(), service_.directory_, now_);
   }
 
  private:

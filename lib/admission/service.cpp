@@ -19,7 +19,16 @@ Service::Service(const Setup& setup, const catalog::Catalog& catalog, ledger::Jo
       metrics_(registry),
       directory_(setup_, catalog_, book_, ledger_, metrics_),
       line_(setup_.max_waiting, book_),
-      observations_(book_, ledger_, metrics_) {
+      observations_(book_, directory_, ledger_, metrics_, [this](Lane& lane, quota::LimitId limit, int sign) {
+        open_.each([&](const OpenCall& call) {
+          if (call.lane != &lane) return;
+          if (sign > 0) {
+            book_.hold({&limit, 1}, call.held);
+          } else {
+            book_.release({&limit, 1}, call.held);
+          }
+        });
+      }) {
   ledger_.on_refused([this](const std::vector<ledger::CallId>& ids) { refused(ids); });
   ledger_.on_commit([this](Micros duration, std::size_t) { metrics_.observe_commit(duration); });
 }
@@ -99,6 +108,16 @@ Answer Service::admit(const Ask& ask, const Now& now, const std::function<void(c
   if (try_route(*ask.route, ask.want, false, now, attempt)) {
     Answer answer{.verdict = Verdict::admitted, .lane = attempt.lane};
     answer.call = open(*attempt.lane, priced(*attempt.lane, ask.want, now), ask.lease, Micros(0), {}, now);
+    return answer;
+  }
+  if (!attempt.may_pass && line_.empty() && observations_.may_explore(*attempt.lane, violations_, now)) {
+    observations_.explore(violations_, now);
+    const Amounts held = priced(*attempt.lane, ask.want, now);
+    book_.hold(attempt.lane->limits, held);
+    Answer answer{.verdict = Verdict::admitted, .lane = attempt.lane};
+    const ledger::CallId id = open(*attempt.lane, held, ask.lease, Micros(0), {}, now)->id;
+    open_.find(id)->explores = true;
+    answer.call = open_.find(id);
     return answer;
   }
   const Priority priority = ask.priority.value_or(attempt.lane->priority);
@@ -209,7 +228,11 @@ void Service::close(const OpenCall& call, const ledger::Outcome& outcome, const 
                                        .totals = totals_of(outcome)});
   }
   ledger_.append(outcome);
+  const bool explored = call.explores;
   open_.erase(call.id);
+  if (explored) {
+    observations_.explored(lane, outcome.state == ledger::State::settled && outcome.status < 400, now);
+  }
 }
 
 Settled Service::settle(ledger::CallId id, const Settlement& settlement, const Now& now) {
@@ -220,7 +243,7 @@ Settled Service::settle(ledger::CallId id, const Settlement& settlement, const N
   settled.outcome =
       outcome_of(settlement, *call, directory_.price(lane, now.wall), lane.project->setup->guard, now);
   close(*call, settled.outcome, now);
-  learn(&lane, settlement, now);
+  observations_.hear(lane, settlement, SteadyTime(Micros(id)), now);
   if (line_.lacks(lane.limits)) pump(now);
   return settled;
 }
@@ -258,7 +281,7 @@ Settled Service::settle_closed(const ledger::Call& call, const Settlement& settl
       outcome_of(settlement, as_open, directory_.price(*lane, now.wall), lane->project->setup->guard, now);
   correct(call, lane, settled.outcome, now);
   metrics_.count_call(lane->metrics, lane->project_name, lane->model, lane->consumer, settled.outcome);
-  learn(lane, settlement, now);
+  observations_.hear(*lane, settlement, as_open.admitted(), now);
   if (line_.lacks(lane->limits)) pump(now);
   return settled;
 }
@@ -332,12 +355,8 @@ Settled Service::record(Lane& lane, WallTime at, const Amounts& estimate, const 
   book_.charge(lane.limits, settled.outcome.charged, span_of(call.id, call.skew.count(), settled.outcome),
                now);
   metrics_.count_call(lane.metrics, lane.project_name, lane.model, lane.consumer, settled.outcome);
-  learn(&lane, settlement, now);
+  observations_.hear(lane, settlement, now.steady_at(at), now);
   return settled;
-}
-
-void Service::learn(const Lane* lane, const Settlement& settlement, const Now& now) {
-  if (settlement.error) observations_.learn(*const_cast<Lane*>(lane), *settlement.error, now);
 }
 
 // --- waiting, time
@@ -429,7 +448,7 @@ void Service::tell_denials(const Now& now) {
 void Service::tick(const Now& now) {
   expire(now);
   tell_denials(now);
-  observations_.drop_ended(now);
+  observations_.tick(now);
   if (!line_.empty()) pump(now);
   // Calls before this one are all closed. Told only when it has moved: an idle daemon writes nothing.
   const ledger::CallId oldest = open_.size() > 0 ? open_.oldest() : last_id_ + 1;

@@ -100,7 +100,6 @@ class Service {
   // A call made without admission: charged even beyond the limits.
   Settled record(Lane& lane, WallTime at, const Amounts& estimate, const Settlement& settlement,
                  const Now& now);
-  void learn(const Lane* lane, const Settlement& settlement, const Now& now);
 
   // Expires leases, lets waiting calls in or out, hands denials to the ledger. At least once a second, and at
   // next_event().

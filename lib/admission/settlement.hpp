@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "admission/open_calls.hpp"
 #include "catalog/catalog.hpp"
 #include "ledger/records.hpp"
 #include "provider/error.hpp"
+#include "provider/rate_limits.hpp"
 #include "quota/book.hpp"
 
 namespace weir::admission {
@@ -18,6 +20,7 @@ struct Settlement {
   Micros latency{-1};  // negative: not told
   std::optional<WallTime> sent_at;
   std::optional<provider::UpstreamError> error;
+  std::vector<provider::RateLimit> rate_limits;  // of the answer's headers
 };
 
 // Equal for two settlements that say the same; used to tell a repetition from a contradiction.

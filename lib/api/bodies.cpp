@@ -187,8 +187,14 @@ void read_upstream(const Field& parent, admission::Settlement& settlement, bool&
       field.read(status, 100, 599);
     } else if (field.key == "headers") {
       each_field(field.value, "/upstream/headers", parent.errors, [&](const Field& header) {
-        if (http::equal_ignoring_case(header.key, "retry-after") && header.value.is_string())
+        if (!header.value.is_string()) return;
+        if (http::equal_ignoring_case(header.key, "retry-after")) {
           header.read(retry_after);
+        } else {
+          std::string_view value;
+          header.read(value);
+          provider::read_rate_limit(header.key, value, settlement.rate_limits);
+        }
       });
     } else if (field.key == "body") {
       body = field.value;

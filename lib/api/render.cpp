@@ -1,5 +1,6 @@
 #include "api/render.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "api/ids.hpp"
@@ -167,7 +168,7 @@ void append_limit(std::string& out, std::string_view project, const quota::Limit
   out += ",\"remaining\":";
   append_amount(out, spec.metric, view.remaining);
   out += ",\"used_elsewhere\":";
-  append_amount(out, spec.metric, view.used_elsewhere);
+  append_amount(out, spec.metric, std::max<std::int64_t>(0, view.used_elsewhere));
   out += ",\"waiting\":";
   append_int(out, static_cast<std::int64_t>(waiting));
   out += ",\"resets_at\":";

@@ -86,7 +86,13 @@ std::string denial_detail(const admission::Answer& answer, const quota::Violatio
     return detail;
   }
   const quota::LimitSpec& spec = book.spec(last->limit);
-  if (last->exhausted) {
+  if (spec.gate) {
+    detail += "the upstream has refused calls of ";
+    append_models(detail, spec);
+    detail += " in project ";
+    detail += answer.lane->project_name;
+    detail += " without naming a limit, so they rest; GET /v1/observations shows its words";
+  } else if (last->exhausted) {
     detail += "the upstream has answered that ";
     detail += spec.name;
     detail += " is used up in project ";

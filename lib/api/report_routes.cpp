@@ -184,6 +184,7 @@ void Api::quota(Exchange& exchange) {
     const std::vector<quota::LimitId>* limits = &project.limits;
     if (!model.empty()) limits = &directory.lane(project.setup->name, model, "default", now.wall)->limits;
     for (const quota::LimitId id : *limits) {
+      if (book.spec(id).gate && !book.view(id, now).exhausted_until) continue;
       if (body_.back() != '[') body_ += ',';
       append_limit(body_, project.setup->name, book.spec(id), book.view(id, now),
                    id < waiting.size() ? waiting[id] : 0);
@@ -301,6 +302,12 @@ void Api::observations(Exchange& exchange) {
     }
     body_ += ",\"until\":";
     append_time(body_, seen.until);
+    body_ += ",\"probe_at\":";
+    if (seen.probe_at == WallTime{}) {
+      body_ += "null";
+    } else {
+      append_time(body_, seen.probe_at);
+    }
     body_ += ",\"seen_at\":";
     append_time(body_, seen.seen_at);
     body_ += ",\"evidence\":";
@@ -313,7 +320,7 @@ void Api::observations(Exchange& exchange) {
 
 void Api::forget_observation(Exchange& exchange, std::string_view id_text) {
   const auto id = parse_id(id_text);
-  if (!id || !parts_.service.observations().forget(*id)) {
+  if (!id || !parts_.service.observations().forget(*id, parts_.now())) {
     return http::reply(exchange, {.status = 404,
                                   .title = {},
                                   .detail = fmt::format("there is no observation {}", id_text),

@@ -226,8 +226,8 @@ std::vector<Observation> Reader::observations() {
   return with([](Connection& c) {
     std::vector<Observation> observations;
     auto select = c.db.prepare(
-        "SELECT id, project, model, limit_name, kind, amount, until_us, seen_us, evidence FROM observations "
-        "ORDER BY id");
+        "SELECT id, project, model, limit_name, kind, amount, until_us, seen_us, evidence, "
+        "elsewhere, probe_us FROM observations ORDER BY id");
     while (select.step()) {
       Observation& o = observations.emplace_back();
       o.id = select.integer(0);
@@ -239,6 +239,8 @@ std::vector<Observation> Reader::observations() {
       o.until = WallTime(Micros(select.integer(6)));
       o.seen_at = WallTime(Micros(select.integer(7)));
       o.evidence = select.text(8);
+      o.elsewhere = select.integer(9);
+      o.probe_at = WallTime(Micros(select.integer(10)));
     }
     return observations;
   });

@@ -91,9 +91,11 @@ struct Observation {
   NameId project = 0;
   std::string model;
   std::string limit;
-  std::string kind;          // "exhausted"
-  std::int64_t amount = -1;  // -1: none
+  std::string kind;            // "exhausted", "amount" …: admission/observations.hpp
+  std::int64_t amount = -1;    // -1: none
+  std::int64_t elsewhere = 0;  // of `amount`, used by others
   WallTime until;
+  WallTime probe_at{};  // from then on single calls may find out; the epoch: not before `until`
   WallTime seen_at;
   std::string evidence;  // at most 1000 bytes, no secrets
   bool operator==(const Observation&) const = default;

@@ -53,7 +53,7 @@ Store::Store(const std::string& path, Durability durability) : db_(open_for_writ
     minute_ = db_.prepare(totals_upsert("minutes", "minute, project, model, consumer").c_str());
     day_ = db_.prepare(totals_upsert("days", "project, local_day, model, consumer").c_str());
     key_ = db_.prepare("INSERT OR REPLACE INTO idempotency VALUES (?,?,?,?)");
-    observation_ = db_.prepare("INSERT OR REPLACE INTO observations VALUES (?,?,?,?,?,?,?,?,?)");
+    observation_ = db_.prepare("INSERT OR REPLACE INTO observations VALUES (?,?,?,?,?,?,?,?,?,?,?)");
     forget_ = db_.prepare("DELETE FROM observations WHERE id = ?");
     meta_ = db_.prepare("UPDATE meta SET value = ?2 WHERE key = ?1");
     meta_text_ = db_.prepare("UPDATE meta SET value = ?2 WHERE key = ?1");
@@ -133,7 +133,8 @@ void Store::insert(const Batch& batch) {
       observation_
           .bind(o.id, std::int64_t{o.project}, std::string_view(o.model), std::string_view(o.limit),
                 std::string_view(o.kind), o.amount, o.until.time_since_epoch().count(),
-                o.seen_at.time_since_epoch().count(), std::string_view(o.evidence))
+                o.seen_at.time_since_epoch().count(), std::string_view(o.evidence), o.elsewhere,
+                o.probe_at.time_since_epoch().count())
           .run();
     }
   }

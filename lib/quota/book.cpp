@@ -21,13 +21,13 @@ CalendarUnit unit_of(WindowKind kind) {
   }
 }
 
-// What a call takes at the least. Nobody calls a model with no tokens: a caller that did not estimate them
-// still finds no room where none is left.
+// What a call takes at the least. Nobody calls a model with no tokens, or for nothing: a caller that did not
+// estimate still finds no room where none is left.
 std::int64_t least_use(Metric metric, const Amounts& want) {
   const std::int64_t wanted = want.of(metric);
-  const bool tokens =
-      metric == Metric::input_tokens || metric == Metric::output_tokens || metric == Metric::total_tokens;
-  return tokens && wanted == 0 ? 1 : wanted;
+  const bool unsaid = metric == Metric::input_tokens || metric == Metric::output_tokens ||
+                      metric == Metric::total_tokens || metric == Metric::cost_usd;
+  return unsaid && wanted == 0 ? 1 : wanted;
 }
 
 }  // namespace
@@ -134,7 +134,8 @@ void Book::violations(std::span<const LimitId> limits, const Amounts& want, cons
     const std::int64_t wanted = least_use(limit.spec.metric, want);
     if (wanted == 0) continue;  // takes nothing here: a limit on images does not concern a call for text
     const std::int64_t used = used_now(limit, now);
-    const bool exhausted = is_exhausted(limit, now) && !limit.probe;
+    const bool exhausted = is_exhausted(limit, now);
+    if (exhausted && limit.probe) continue;
     if (!exhausted && used + limit.held + wanted <= limit.spec.amount) continue;
     found.push_back({.limit = id,
                      .requested = wanted,

@@ -52,7 +52,8 @@ struct LimitView {
   std::int64_t used = 0;
   std::int64_t held = 0;
   std::int64_t remaining = 0;
-  std::int64_t used_elsewhere = 0;  // the part of `used` that is not ours: upstream's word
+  // The part of `used` that is not ours, by upstream's word; negative if it counts less than we do.
+  std::int64_t used_elsewhere = 0;
   std::optional<WallTime> resets_at;
   std::optional<WallTime> exhausted_until;
   bool operator==(const LimitView&) const = default;
@@ -88,7 +89,7 @@ class Book {
   void charge(std::span<const LimitId> limits, const Amounts& actual, const Span& span, const Now& now);
 
   // Upstream says that nothing is left: refuses until `until`. An earlier allow_probe() lets one call through
-  // all the same; it is taken by the call that goes.
+  // all the same, whatever is used; the call that goes takes it.
   void exhaust(LimitId id, WallTime until, const Now& now);
   void allow_probe(LimitId id) { limits_[id].probe = true; }
   void reopen(LimitId id);

@@ -42,7 +42,9 @@ struct LimitSpec {
   Source source = Source::config;
   std::string published;  // catalog: the date of the table, "2026-09-04"
   std::string consumer;   // if set, only this consumer's calls count
-  bool assumed = false;   // no table lists the model: the strictest limits of its tier were taken
+  // Counts nothing and is never full: only closed for a while by upstream's word. Listed while it is.
+  bool gate = false;
+  bool assumed = false;  // no table lists the model: the strictest limits of its tier were taken
 
   bool operator==(const LimitSpec&) const = default;
 };

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import unittest
 
-from weirtest import DATA, TestCase, config, limit, utc
+from weirtest import DATA, TestCase, config, eventually, limit, utc
 
 MIDNIGHT = "2026-11-23T08:00:00.000Z"
 
@@ -53,8 +53,18 @@ class Observations(TestCase):
         )
         self.client = self.running.client()
 
-    def refused_upstream(self, body: dict | None = None) -> None:
-        admission_id = self.admitted(self.client, self.MODEL)
+    def refused_upstream(self, body: dict | None = None, eventual: bool = False) -> None:
+        if eventual:  # what opens with time is looked at once a second
+            answers = []
+
+            def goes() -> bool:
+                answers.append(self.client.admit(self.MODEL))
+                return answers[-1].status == 201
+
+            eventually("a call goes", goes)
+            admission_id = answers[-1].json["admission_id"]
+        else:
+            admission_id = self.admitted(self.client, self.MODEL)
         self.check(
             self.client.settle(
                 admission_id,
@@ -83,6 +93,9 @@ class Observations(TestCase):
         self.assertEqual(self.client.limit(self.LIMIT)["remaining"], 0)
         self.held_world.pass_time(30)  # past the hint
         self.exhausted()
+        self.held_world.pass_time(31)  # a minute later one call may find out
+        self.refused_upstream(eventual=True)
+        self.exhausted()
         self.running.restart()  # observations are durable
         self.client = self.running.client()
         self.exhausted()
@@ -96,10 +109,23 @@ class Observations(TestCase):
             self.check(self.client.get("/v1/observations"), 200), {"observations": []}
         )
         self.refused_upstream()
-        (observation,) = self.check(self.client.get("/v1/observations"), 200)["observations"]
+        amount, observation = self.check(self.client.get("/v1/observations"), 200)["observations"]
+        self.assertEqual((amount["kind"], amount["amount"]), ("amount", 20))
+        self.assertEqual(observation["kind"], "exhausted")
         self.assertEqual(
             set(observation),
-            {"id", "project", "model", "limit", "kind", "amount", "until", "seen_at", "evidence"},
+            {
+                "id",
+                "project",
+                "model",
+                "limit",
+                "kind",
+                "amount",
+                "until",
+                "probe_at",
+                "seen_at",
+                "evidence",
+            },
         )
         self.assertEqual(
             (
@@ -115,8 +141,16 @@ class Observations(TestCase):
             "GenerateRequestsPerDayPerProjectPerModel-FreeTier",
             json.dumps(observation["evidence"]),
         )
-        self.assertEqual(self.client.delete(f"/v1/observations/{observation['id']}").status, 204)
+        self.assertEqual(self.client.limit(self.LIMIT)["used_elsewhere"], 19)
+        self.assertEqual(self.client.limit(self.LIMIT)["source"], "observed")
+        for seen in (observation, amount):
+            self.assertEqual(self.client.delete(f"/v1/observations/{seen['id']}").status, 204)
         self.assertEqual(self.client.get("/v1/observations").json["observations"], [])
+        state = self.client.limit(self.LIMIT)
+        self.assertEqual(
+            (state["amount"], state["used"], state["used_elsewhere"], state["source"]),
+            (500, 1, 0, "config"),
+        )
         self.admitted(self.client, self.MODEL)
         self.check_problem(self.client.delete(f"/v1/observations/{observation['id']}"), 404)
         self.running.restart()
@@ -130,7 +164,8 @@ class Observations(TestCase):
         self.assertEqual(
             metrics.sum("weir_over_admissions_total", project="default", limit=self.LIMIT), 1
         )
-        self.assertEqual(metrics.sum("weir_observations_total", project="default"), 1)
+        self.assertEqual(metrics.sum("weir_observations_total", kind="exhausted"), 1)
+        self.assertEqual(metrics.sum("weir_observations_total", kind="amount"), 1)
         self.assertEqual(metrics.sum("weir_calls_total", status="429"), 1)
         self.assertEqual(metrics.sum("weir_upstream_responses_total", code="429"), 1)
 

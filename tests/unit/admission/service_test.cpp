@@ -100,7 +100,7 @@ TEST_CASE("a 429 that names a day's quota shuts it until the day ends, and forge
   CHECK(b.admit("m") == Verdict::denied);
   REQUIRE(b.service.observations().all().size() == 1);
   CHECK(b.service.observations().all()[0].until == *parse_rfc3339("2026-11-23T08:00:00.250Z"));
-  CHECK(b.service.observations().forget(b.service.observations().all()[0].id));
+  CHECK(b.service.observations().forget(b.service.observations().all()[0].id, b.now));
   CHECK(b.admit("m") == Verdict::admitted);
 }
 
