@@ -310,7 +310,7 @@ SettleVerdict Service::cancel(ledger::CallId id, const Now& now) {
 
 SettleVerdict Service::cancel_closed(const ledger::Call& call, const Now& now) {
   if (!call.closed) return SettleVerdict::not_open;
-  if (call.outcome.state == ledger::State::cancelled) return SettleVerdict::gone;
+  if (call.outcome.state == ledger::State::cancelled) return SettleVerdict::repeated;
   if (call.outcome.state == ledger::State::settled) return SettleVerdict::contradicted;
   Lane* lane = directory_.lane(call.admission.key, now.wall);
   if (lane == nullptr) return SettleVerdict::gone;

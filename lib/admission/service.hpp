@@ -60,9 +60,9 @@ struct Ask {
 
 enum class SettleVerdict : std::uint8_t {
   settled,
-  repeated,      // the same settlement again: `outcome` is the first one's
+  repeated,      // the same again: `outcome` is the first one's
   contradicted,  // settled before with something else
-  gone,          // cancelled
+  gone,          // cancelled, or nothing is left to correct
   not_open,      // not among the open calls: look it up in the ledger, then settle_closed()
 };
 struct Settled {
@@ -94,7 +94,8 @@ class Service {
   // The same for a call that is closed already, as the ledger has it: a repetition, a contradiction, or the
   // late settlement of an expired call, which corrects its charge.
   Settled settle_closed(const ledger::Call& call, const Settlement& settlement, const Now& now);
-  // The call was never sent. settled: done; contradicted: it was settled; gone: cancelled before.
+  // The call was never sent. settled: done; repeated: it was done before; contradicted: it was settled; gone:
+  // its project is not configured any more.
   SettleVerdict cancel(ledger::CallId id, const Now& now);
   SettleVerdict cancel_closed(const ledger::Call& call, const Now& now);
   // A call made without admission: charged even beyond the limits.

@@ -286,7 +286,8 @@ void Api::cancel(Exchange& exchange, std::string_view id_text) {
 
 void Api::answer_cancelled(Exchange& exchange, admission::SettleVerdict verdict) {
   using admission::SettleVerdict;
-  if (verdict == SettleVerdict::settled) {
+  // Once more is no fault: the first answer may have been lost, or a 503 of a failing disk.
+  if (verdict == SettleVerdict::settled || verdict == SettleVerdict::repeated) {
     exchange.write({.status = 204});
     return send_when_committed(exchange);
   }
@@ -294,7 +295,7 @@ void Api::answer_cancelled(Exchange& exchange, admission::SettleVerdict verdict)
   http::reply(exchange, {.status = contradicted ? 409 : 410,
                          .title = {},
                          .detail = contradicted ? "this admission was settled: its call was sent"
-                                                : "this admission was cancelled before",
+                                                : "the project of this admission is not configured any more",
                          .errors = {},
                          .headers = {}});
 }

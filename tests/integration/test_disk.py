@@ -122,14 +122,13 @@ class FullDisk(TestCase):
             self.check_problem(answer, 503)
         self.check_problem(client.delete(f"/v1/admissions/{cancelled}"), 503)
         world.fill_disk(False)
-        eventually(
-            "the settlement is taken",
-            lambda: client.settle(settled, status=200, usage={"input_tokens": 4}).status == 200,
-        )
-        eventually(
-            "the other is cancelled",
-            lambda: client.delete(f"/v1/admissions/{cancelled}").status in (204, 410),
-        )
+        self.recovered(client)
+        answer = self.check(client.settle(settled, status=200, usage={"input_tokens": 4}), 200)
+        self.assertEqual(answer["charged"]["input_tokens"], 4)
+        self.check_problem(client.settle(settled, status=200, usage={"input_tokens": 5}), 409)
+        for _ in range(2):
+            self.assertEqual(client.delete(f"/v1/admissions/{cancelled}").status, 204)
+        self.check_problem(client.settle(cancelled, status=200), 410)
         states = {call["admission_id"]: call["state"] for call in client.calls()}
         self.assertEqual(states, {settled: "settled", cancelled: "cancelled"})
         tokens = client.limit("*/input_tokens/day")

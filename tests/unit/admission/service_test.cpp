@@ -54,7 +54,9 @@ TEST_CASE("a cancelled call leaves no trace in any limit, even after its lease")
   REQUIRE(b.admit("m") == Verdict::admitted);
   CHECK(b.service.cancel(b.last, b.now) == SettleVerdict::settled);
   CHECK(b.view("m/requests/day").remaining == 3);
-  CHECK(b.service.cancel_closed(b.read(b.last), b.now) == SettleVerdict::gone);
+  CHECK(b.service.cancel_closed(b.read(b.last), b.now) == SettleVerdict::repeated);
+  CHECK(b.service.settle_closed(b.read(b.last), used(100, 5), b.now).verdict == SettleVerdict::gone);
+  CHECK(b.view("m/requests/day").remaining == 3);
 
   Ask ask = b.ask("m");
   ask.lease = std::chrono::seconds(1);
