@@ -48,6 +48,12 @@ void unavailable(http::Exchange& exchange, std::string detail) {
                          .headers = "Retry-After: 1\r\n"});
 }
 
+void ledger_fails(http::Exchange& exchange, std::string_view what, const ledger::Health& health) {
+  unavailable(exchange, fmt::format("the ledger cannot be written, and on_failure = \"deny\" or a full spool "
+                                    "forbids {} without it: {}",
+                                    what, health.last_error));
+}
+
 std::string_view unquoted(std::string_view key) {
   if (key.size() >= 2 && key.front() == '"' && key.back() == '"') return key.substr(1, key.size() - 2);
   return key;
@@ -207,10 +213,7 @@ void Api::answer(Exchange& exchange, const admission::Answer& answer, const Now&
                       "allows: settle them, or give them shorter leases",
                       parts_.service.open_calls(), asked_project));
     case Verdict::ledger_failing:
-      return unavailable(exchange,
-                         "the ledger cannot be written, and on_failure = \"deny\" or a full spool forbids "
-                         "admissions without it: " +
-                             parts_.ledger.health().last_error);
+      return ledger_fails(exchange, "admissions", parts_.ledger.health());
     case Verdict::waiting:
       return;
   }
@@ -358,6 +361,9 @@ void Api::record(Exchange& exchange) {
     }
     return unknown_project(exchange, body.project);
   }
+  // Before anything is charged: who asks again until the disk is back must not be charged each time.
+  if (parts_.ledger.admission_outlook() == ledger::Commit::failed)
+    return ledger_fails(exchange, "records", parts_.ledger.health());
   const WallTime at = std::min(body.at.value_or(now.wall), now.wall);
   const admission::Settled settled = parts_.service.record(*lane, at, Amounts{}, body.settlement, now);
   body_.clear();

@@ -250,8 +250,9 @@ void Connection::committed(ledger::Commit result) {
   if (result != ledger::Commit::failed) return send();
   if (state_ != State::owed) return;
   reply(Problem{.status = 503,
-                .detail = "the ledger cannot be written. An admission was not given; a settlement or a "
-                          "cancellation is held in memory until it can be written. Try again",
+                .detail =
+                    "the ledger cannot be written. A call was neither admitted nor recorded; a settlement "
+                    "or a cancellation is held in memory until it can be written. Try again",
                 .headers = "Retry-After: 1\r\n"});
 }
 

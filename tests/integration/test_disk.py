@@ -134,6 +134,22 @@ class FullDisk(TestCase):
         tokens = client.limit("*/input_tokens/day")
         self.assertEqual((tokens["used"], tokens["held"]), (4, 0))
 
+    def test_a_call_that_cannot_be_recorded_is_charged_once_it_can(self) -> None:
+        world = self.world()
+        client = self.daemon(
+            config(self.LIMITS, ledger='on_failure = "deny"'), world=world
+        ).client()
+        world.fill_disk()
+        self.check_problem(client.admit(), 503)  # finds the disk full
+        call = {"model": "m", "status": 200, "usage": {"input_tokens": 4}}
+        for _ in range(3):
+            self.check_problem(client.post("/v1/calls", call), 503)
+        world.fill_disk(False)
+        eventually("it is recorded", lambda: client.post("/v1/calls", call).status == 201)
+        state = client.limit("*/requests/day")
+        self.assertEqual((state["used"], state["held"]), (1, 0))
+        self.assertEqual(len(client.calls()), 1)
+
     def test_a_stop_while_the_disk_is_full_is_bounded_and_says_what_is_lost(self) -> None:
         world = self.world()
         daemon = self.daemon(config(self.LIMITS), world=world)
