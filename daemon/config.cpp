@@ -91,6 +91,14 @@ void read_queue(ConfigReader& reader, TomlTable& document, Config& config) {
   table.finish();
 }
 
+void read_estimates(ConfigReader& reader, TomlTable& document, Config& config) {
+  const toml::table* section = document.table("estimates");
+  if (section == nullptr) return;
+  TomlTable table(*section, "[estimates]", reader.findings);
+  table.number("quantile", config.estimates.quantile, 0.5, 0.999);
+  table.finish();
+}
+
 }  // namespace
 
 bool read_secret_key(ConfigReader& reader, TomlTable& table, std::string_view key, Secret& out) {
@@ -147,6 +155,7 @@ ConfigResult parse_config(std::string_view text, const std::string& file, const 
   read_server(reader, document, config);
   read_ledger(reader, document, config);
   read_queue(reader, document, config);
+  read_estimates(reader, document, config);
   read_projects(reader, document, config);
   read_pools(reader, document, config);
   read_consumers(reader, document, config);

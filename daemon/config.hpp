@@ -64,6 +64,11 @@ struct QueueConfig {
   bool operator==(const QueueConfig&) const = default;
 };
 
+struct EstimatesConfig {
+  double quantile = 0.95;  // of actual / estimated input tokens, by which estimates are corrected
+  bool operator==(const EstimatesConfig&) const = default;
+};
+
 struct ProjectConfig {
   std::string name = "default";
   std::string provider = "gemini";
@@ -106,6 +111,7 @@ struct Config {
   ServerConfig server;
   ledger::Options ledger;  // path is absolute
   QueueConfig queue;
+  EstimatesConfig estimates;
   std::vector<ProjectConfig> projects;  // never empty
   std::vector<PoolConfig> pools;
   std::vector<ConsumerConfig> consumers;

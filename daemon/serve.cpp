@@ -60,6 +60,7 @@ admission::Setup setup_of(const Config& config) {
   setup.max_wait = Micros(static_cast<std::int64_t>(config.queue.max_wait_s * 1e6));
   setup.max_waiting = config.queue.max_waiting;
   setup.max_open = config.queue.max_open;
+  setup.estimate_quantile = config.estimates.quantile;
   return setup;
 }
 

@@ -84,6 +84,15 @@ Metrics::Metrics(telemetry::Registry& registry)
                                   .labels = {"project", "kind"},
                                   .buckets = {},
                                   .bounded_labels = {}})),
+      estimate_errors_(registry.add(
+          {.name = "weir_estimate_error_ratio",
+           .help =
+               "Input tokens that upstream counted, divided by those estimated and charged at first. Above "
+               "1 the estimate was short.",
+           .type = Type::histogram,
+           .labels = {"project", "model"},
+           .buckets = {0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4},
+           .bounded_labels = {"model"}})),
       waiting_(registry.add({.name = "weir_queue_waiting",
                              .help = "Calls that wait for room now.",
                              .type = Type::gauge,
@@ -136,6 +145,7 @@ LaneMetrics Metrics::lane(const std::string& project, const std::string& model, 
   lane.cost = &cost_.counter({project, model, consumer});
   lane.ok = &calls_.counter({project, model, consumer, "200"});
   lane.upstream_ok = &upstream_.counter({project, model, "200"});
+  lane.estimate_error = &estimate_errors_.histogram({project, model});
   return lane;
 }
 

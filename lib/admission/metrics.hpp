@@ -30,6 +30,7 @@ struct LaneMetrics {
   telemetry::Counter* cost = nullptr;
   telemetry::Counter* ok = nullptr;           // calls with status 200
   telemetry::Counter* upstream_ok = nullptr;  // upstream's answers with code 200
+  telemetry::Histogram* estimate_error = nullptr;
 };
 
 class Metrics {
@@ -73,6 +74,7 @@ class Metrics {
   telemetry::Family& upstream_;
   telemetry::Family& over_admissions_;
   telemetry::Family& observations_;
+  telemetry::Family& estimate_errors_;
   telemetry::Family& waiting_;
   telemetry::Family& commits_;
   telemetry::Family& backlog_;

@@ -25,8 +25,10 @@ struct OpenCall {
   Micros lease{0};
   Micros waited{0};
   std::int32_t local_day = 0;
-  bool explores = false;  // goes beyond a published limit
-  Share share{};          // of a contended quota, as counted for its consumer
+  bool explores = false;      // goes beyond a published limit
+  Share share{};              // of a contended quota, as counted for its consumer
+  std::int64_t estimate = 0;  // of its input tokens, before any correction; 0: the caller stated them
+  bool uncertain = false;     // that rests on assumed figures
 
   [[nodiscard]] SteadyTime admitted() const { return SteadyTime(Micros(id)); }
   [[nodiscard]] SteadyTime lease_end() const { return admitted() + lease; }

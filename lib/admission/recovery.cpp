@@ -62,6 +62,7 @@ class Recovery {
       service_.idempotency_.remember({key.hash_high, key.hash_low}, {key.body_hash, key.call},
                                      SteadyTime(Micros(key.call)));
     }
+    service_.estimates_.restore(reader_.corrections());
   }
 
  private:
@@ -116,7 +117,9 @@ class Recovery {
                            .skew = Micros(admission.skew_us),
                            .lease = Micros(admission.lease_us),
                            .waited = Micros(admission.waited_us),
-                           .local_day = admission.local_day});
+                           .local_day = admission.local_day,
+                           .estimate = admission.estimate,
+                           .uncertain = admission.uncertain});
     service_.book_.hold(of->limits, admission.held);
   }
 

@@ -19,16 +19,18 @@ Service::Service(const Setup& setup, const catalog::Catalog& catalog, ledger::Jo
       metrics_(registry),
       directory_(setup_, catalog_, book_, ledger_, metrics_),
       line_(setup_.max_waiting, book_),
-      observations_(book_, directory_, ledger_, metrics_, [this](Lane& lane, quota::LimitId limit, int sign) {
-        open_.each([&](const OpenCall& call) {
-          if (call.lane != &lane) return;
-          if (sign > 0) {
-            book_.hold({&limit, 1}, call.held);
-          } else {
-            book_.release({&limit, 1}, call.held);
-          }
-        });
-      }) {
+      observations_(book_, directory_, ledger_, metrics_,
+                    [this](Lane& lane, quota::LimitId limit, int sign) {
+                      open_.each([&](const OpenCall& call) {
+                        if (call.lane != &lane) return;
+                        if (sign > 0) {
+                          book_.hold({&limit, 1}, call.held);
+                        } else {
+                          book_.release({&limit, 1}, call.held);
+                        }
+                      });
+                    }),
+      estimates_(setup_.estimate_quantile) {
   ledger_.on_refused([this](const std::vector<ledger::CallId>& ids) { refused(ids); });
   ledger_.on_commit([this](Micros duration, std::size_t) { metrics_.observe_commit(duration); });
 }
@@ -36,20 +38,23 @@ Service::Service(const Setup& setup, const catalog::Catalog& catalog, ledger::Jo
 // --- admission
 // -------------------------------------------------------------------------------------------------------
 
-Amounts Service::priced(Lane& lane, Amounts want, const Now& now) {
+Amounts Service::priced(Lane& lane, Amounts want, const Guess& guess, const Now& now) {
+  if (guess.input > 0) want.input_tokens = estimates_.corrected(lane.key, guess.uncertain, guess.input);
+  if (guess.output > 0) want.output_tokens = guess.output;
+  want = fitting(want, guess, lane.limits, book_);
   Usage estimate;
   estimate.input_tokens = want.input_tokens;
   estimate.output_tokens = want.output_tokens;
   want.cost = directory_.price(lane, now.wall).cost(estimate);
-  return want;
+  return fitting(want, guess, lane.limits, book_);
 }
 
-bool Service::try_route(const Route& route, const Amounts& want, bool in_line, const Now& now,
-                        Attempt& attempt) {
+bool Service::try_route(const Route& route, const Amounts& want, const Guess& guess, bool in_line,
+                        const Now& now, Attempt& attempt) {
   lacks_.clear();
   bool first = true;
   for (Lane* lane : route.lanes) {
-    const Amounts priced_want = priced(*lane, want, now);
+    const Amounts priced_want = priced(*lane, want, guess, now);
     book_.violations(lane->limits, priced_want, now, candidate_);
     const bool fits = candidate_.empty();
     if (fits && !(in_line ? line_.blocks(lane->limits) : line_.lacks(lane->limits))) {
@@ -87,7 +92,7 @@ SteadyTime Service::room_behind_others(const Ask& ask, Priority priority, const 
                                        const Now& now) {
   if (line_.empty() || attempt.room_at == SteadyTime::max()) return attempt.room_at;
   Lane& lane = *attempt.lane;
-  const Amounts want = priced(lane, ask.want, now);
+  const Amounts want = priced(lane, ask.want, ask.guess, now);
   SteadyTime at = attempt.room_at;
   for (const quota::LimitId id : lane.limits) {
     const std::int64_t ahead = line_.ahead(*ask.route, priority, lane, id);
@@ -105,17 +110,18 @@ Answer Service::admit(const Ask& ask, const Now& now, const std::function<void(c
   if (const auto due = line_.next_event(); due && *due <= now.steady) pump(now);
 
   Attempt attempt;
-  if (try_route(*ask.route, ask.want, false, now, attempt)) {
+  if (try_route(*ask.route, ask.want, ask.guess, false, now, attempt)) {
     Answer answer{.verdict = Verdict::admitted, .lane = attempt.lane};
-    answer.call = open(*attempt.lane, priced(*attempt.lane, ask.want, now), ask.lease, Micros(0), {}, now);
+    answer.call = open(*attempt.lane, priced(*attempt.lane, ask.want, ask.guess, now), ask.guess, ask.lease,
+                       Micros(0), {}, now);
     return answer;
   }
   if (!attempt.may_pass && line_.empty() && observations_.may_explore(*attempt.lane, violations_, now)) {
     observations_.explore(violations_, now);
-    const Amounts held = priced(*attempt.lane, ask.want, now);
+    const Amounts held = priced(*attempt.lane, ask.want, ask.guess, now);
     book_.hold(attempt.lane->limits, held);
     Answer answer{.verdict = Verdict::admitted, .lane = attempt.lane};
-    const ledger::CallId id = open(*attempt.lane, held, ask.lease, Micros(0), {}, now)->id;
+    const ledger::CallId id = open(*attempt.lane, held, ask.guess, ask.lease, Micros(0), {}, now)->id;
     open_.find(id)->explores = true;
     answer.call = open_.find(id);
     return answer;
@@ -128,8 +134,11 @@ Answer Service::admit(const Ask& ask, const Now& now, const std::function<void(c
   if (waits && line_.full()) return refusal(Verdict::line_full, attempt.lane, retry_at, {});
   if (!waits && !attempt.may_pass) return denial(attempt, retry_at);
 
-  WaitingCall call{
-      .want = ask.want, .lease = ask.lease, .since = now.steady, .deadline = now.steady + ask.wait};
+  WaitingCall call{.want = priced(*attempt.lane, ask.want, ask.guess, now),
+                   .guess = ask.guess,
+                   .lease = ask.lease,
+                   .since = now.steady,
+                   .deadline = now.steady + ask.wait};
   call.done = done;
   std::optional<Answer> let_in;
   if (attempt.may_pass) call.done = [&let_in](const Answer& answer) { let_in = answer; };
@@ -143,8 +152,8 @@ Answer Service::admit(const Ask& ask, const Now& now, const std::function<void(c
     if (!waits) {
       line_.remove(ticket);
       attempt = {};
-      if (try_route(*ask.route, ask.want, false, now, attempt)) {
-        book_.release(attempt.lane->limits, priced(*attempt.lane, ask.want, now));
+      if (try_route(*ask.route, ask.want, ask.guess, false, now, attempt)) {
+        book_.release(attempt.lane->limits, priced(*attempt.lane, ask.want, ask.guess, now));
       }
       return denial(attempt, retry_at);
     }
@@ -177,8 +186,8 @@ ledger::CallId Service::next_id(const Now& now) {
   return last_id_;
 }
 
-const OpenCall* Service::open(Lane& lane, const Amounts& held, Micros lease, Micros waited,
-                              const Share& share, const Now& now) {
+const OpenCall* Service::open(Lane& lane, const Amounts& held, const Guess& guess, Micros lease,
+                              Micros waited, const Share& share, const Now& now) {
   OpenCall call;
   call.id = next_id(now);
   call.lane = &lane;
@@ -188,14 +197,18 @@ const OpenCall* Service::open(Lane& lane, const Amounts& held, Micros lease, Mic
   call.waited = waited;
   call.local_day = lane.project->local_day(now.wall);
   call.share = share;
+  call.estimate = guess.input;
+  call.uncertain = guess.uncertain;
   open_.insert(call);
   ledger_.append(ledger::Admission{.id = call.id,
                                    .key = lane.key,
                                    .skew_us = call.skew.count(),
                                    .lease_us = call.lease.count(),
                                    .waited_us = waited.count(),
-                                   .held = held,
-                                   .local_day = call.local_day});
+                                   .held = call.held,
+                                   .local_day = call.local_day,
+                                   .estimate = call.estimate,
+                                   .uncertain = call.uncertain});
   lane.metrics.admitted->add();
   return open_.find(call.id);
 }
@@ -242,6 +255,7 @@ Settled Service::settle(ledger::CallId id, const Settlement& settlement, const N
   Settled settled{.lane = &lane};
   settled.outcome =
       outcome_of(settlement, *call, directory_.price(lane, now.wall), lane.project->setup->guard, now);
+  teach(*call, settlement, settled.outcome);
   close(*call, settled.outcome, now);
   observations_.hear(lane, settlement, SteadyTime(Micros(id)), now);
   if (line_.lacks(lane.limits)) pump(now);
@@ -276,10 +290,13 @@ Settled Service::settle_closed(const ledger::Call& call, const Settlement& settl
                          .skew = Micros(call.admission.skew_us),
                          .lease = Micros(call.admission.lease_us),
                          .waited = Micros(call.admission.waited_us),
-                         .local_day = call.admission.local_day};
+                         .local_day = call.admission.local_day,
+                         .estimate = call.admission.estimate,
+                         .uncertain = call.admission.uncertain};
   settled.outcome =
       outcome_of(settlement, as_open, directory_.price(*lane, now.wall), lane->project->setup->guard, now);
   correct(call, lane, settled.outcome, now);
+  teach(as_open, settlement, settled.outcome);
   metrics_.count_call(lane->metrics, lane->project_name, lane->model, lane->consumer, settled.outcome);
   observations_.hear(*lane, settlement, as_open.admitted(), now);
   if (line_.lacks(lane->limits)) pump(now);
@@ -331,7 +348,7 @@ Settled Service::record(Lane& lane, WallTime at, const Amounts& estimate, const 
   OpenCall call;
   call.id = next_id(now);
   call.lane = &lane;
-  call.held = priced(lane, estimate, now);
+  call.held = priced(lane, estimate, {}, now);
   call.skew = at.time_since_epoch() - Micros(call.id);
   call.local_day = lane.project->zone.local_day(at);
 
@@ -359,6 +376,14 @@ Settled Service::record(Lane& lane, WallTime at, const Amounts& estimate, const 
   return settled;
 }
 
+void Service::teach(const OpenCall& call, const Settlement& settlement, const ledger::Outcome& outcome) {
+  const std::int64_t actual = outcome.charged.input_tokens;
+  if (call.estimate == 0 || !settlement.usage || actual == 0) return;
+  estimates_.learn(call.lane->key, call.uncertain, call.estimate, actual);
+  call.lane->metrics.estimate_error->observe(
+      static_cast<double>(actual) / static_cast<double>(std::max<std::int64_t>(call.held.input_tokens, 1)));
+}
+
 // --- waiting, time
 // ---------------------------------------------------------------------------------------------------
 
@@ -373,12 +398,12 @@ void Service::pump(const Now& now) {
   while (WaitingCall* waiting = line_.next()) {
     Attempt attempt;
     const Micros waited = now.steady - waiting->since;
-    if (try_route(*waiting->flow->route, waiting->want, true, now, attempt)) {
-      const Amounts held = priced(*attempt.lane, waiting->want, now);
+    if (try_route(*waiting->flow->route, waiting->want, waiting->guess, true, now, attempt)) {
+      const Amounts held = priced(*attempt.lane, waiting->want, waiting->guess, now);
       const Share share = line_.charge(*waiting->flow, *attempt.lane, held);
       const WaitingCall in = line_.admitted(*waiting, *attempt.lane);
       Answer answer{.verdict = Verdict::admitted, .lane = attempt.lane, .waited = waited};
-      answer.call = open(*attempt.lane, held, in.lease, waited, share, now);
+      answer.call = open(*attempt.lane, held, in.guess, in.lease, waited, share, now);
       if (waited > Micros(0)) metrics_.observe_wait(waited);
       in.done(answer);
     } else if (waited > Micros(0) && (now.steady >= waiting->deadline ||
@@ -397,8 +422,8 @@ void Service::pump(const Now& now) {
     if (waiting == nullptr || waiting->since == now.steady) continue;
     Attempt attempt;
     // Not tried this time: it stands behind others.
-    if (try_route(*waiting->flow->route, waiting->want, true, now, attempt)) {
-      book_.release(attempt.lane->limits, priced(*attempt.lane, waiting->want, now));
+    if (try_route(*waiting->flow->route, waiting->want, waiting->guess, true, now, attempt)) {
+      book_.release(attempt.lane->limits, priced(*attempt.lane, waiting->want, waiting->guess, now));
       attempt.room_at = now.steady;
       violations_.clear();
     }
@@ -413,6 +438,7 @@ void Service::time_out(std::uint64_t ticket, const Attempt& attempt, const Now& 
 }
 
 void Service::dismiss_waiting(const Now& now) {
+  estimates_.tell(ledger_, now.steady, true);
   for (const std::uint64_t ticket : line_.tickets()) {
     if (line_.find(ticket) == nullptr) continue;
     Attempt attempt;
@@ -449,6 +475,7 @@ void Service::tick(const Now& now) {
   expire(now);
   tell_denials(now);
   observations_.tick(now);
+  estimates_.tell(ledger_, now.steady, false);
   if (!line_.empty()) pump(now);
   // Calls before this one are all closed. Told only when it has moved: an idle daemon writes nothing.
   const ledger::CallId oldest = open_.size() > 0 ? open_.oldest() : last_id_ + 1;

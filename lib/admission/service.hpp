@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "admission/directory.hpp"
+#include "admission/estimates.hpp"
 #include "admission/idempotency.hpp"
 #include "admission/metrics.hpp"
 #include "admission/observations.hpp"
@@ -53,6 +54,7 @@ struct Answer {
 struct Ask {
   const Route* route = nullptr;
   Amounts want;
+  Guess guess;                       // what stands in for parts of it that nobody stated
   std::optional<Priority> priority;  // default: the consumer's
   Micros lease{120'000'000};
   Micros wait{0};
@@ -134,12 +136,16 @@ class Service {
   };
   // Holds the call on the first lane with room. `in_line`: it stands in line, and is asked in its turn. On
   // refusal the limits in the way, of all lanes, are in lacks_.
-  bool try_route(const Route& route, const Amounts& want, bool in_line, const Now& now, Attempt& attempt);
+  bool try_route(const Route& route, const Amounts& want, const Guess& guess, bool in_line, const Now& now,
+                 Attempt& attempt);
   // When a call would have room after those in line that come before it.
   SteadyTime room_behind_others(const Ask& ask, Priority priority, const Attempt& attempt, const Now& now);
-  Amounts priced(Lane& lane, Amounts want, const Now& now);
-  const OpenCall* open(Lane& lane, const Amounts& held, Micros lease, Micros waited, const Share& share,
-                       const Now& now);
+  // What a call of this lane is charged at first: its estimates corrected, its cost at today's price.
+  Amounts priced(Lane& lane, Amounts want, const Guess& guess, const Now& now);
+  const OpenCall* open(Lane& lane, const Amounts& held, const Guess& guess, Micros lease, Micros waited,
+                       const Share& share, const Now& now);
+  // The correction of estimates learns from a call's outcome.
+  void teach(const OpenCall& call, const Settlement& settlement, const ledger::Outcome& outcome);
   ledger::CallId next_id(const Now& now);
   Answer refusal(Verdict verdict, Lane* lane, SteadyTime retry_at, Micros waited);
   Answer denial(const Attempt& attempt, SteadyTime retry_at);
@@ -162,6 +168,7 @@ class Service {
   WaitingLine line_;
   Idempotency idempotency_;
   Observations observations_;
+  Estimates estimates_;
   ledger::CallId last_id_ = 0;
   ledger::CallId told_oldest_ = 0;            // what the ledger was last told of the oldest open call
   std::vector<quota::Violation> violations_;  // of the lane that refused

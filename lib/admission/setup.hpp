@@ -46,6 +46,8 @@ struct Setup {
   Micros max_wait = std::chrono::seconds(60);
   std::size_t max_waiting = 1000;
   std::size_t max_open = 100'000;
+  // Of the ratios of actual to estimated input tokens by which estimates are corrected: 0.5 to 0.999.
+  double estimate_quantile = 0.95;
 };
 
 }  // namespace weir::admission

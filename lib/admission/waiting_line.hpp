@@ -31,6 +31,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "admission/directory.hpp"
+#include "admission/estimates.hpp"
 #include "quota/book.hpp"
 
 namespace weir::admission {
@@ -59,7 +60,8 @@ struct Share {
 
 struct WaitingCall {
   std::uint64_t ticket = 0;
-  Amounts want;
+  Amounts want;  // as priced when it came; tried anew with its guess
+  Guess guess{};
   Micros lease{0};
   SteadyTime since;
   SteadyTime deadline;  // its patience

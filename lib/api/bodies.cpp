@@ -7,6 +7,7 @@
 #include "admission/open_calls.hpp"
 #include "http/text.hpp"
 #include "provider/error.hpp"
+#include "provider/request_estimate.hpp"
 #include "provider/usage.hpp"
 #include "text/suggest.hpp"
 #include "time/rfc3339.hpp"
@@ -246,6 +247,30 @@ void finish_settlement(admission::Settlement& settlement, const std::optional<Fi
   if (status != 0 && !status_told) settlement.status = static_cast<int>(status);
 }
 
+// The amounts that a caller states itself: they go before what its request's body says.
+struct Stated {
+  bool input = false, output = false, images = false, requests = false;
+};
+
+void read_request(const Field& field, const Stated& stated, AdmissionBody& read) {
+  if (!field.value.is_object())
+    return field.fault(fmt::format("must be an object, not {}", kind_of(field.value)));
+  const provider::RequestEstimate estimate = provider::estimate_request(field.value, read.model);
+  if (read.model.empty()) {
+    read.model = estimate.model.substr(estimate.model.starts_with("models/") ? 7 : 0);
+    if (const auto wrong = name_fault(read.model); wrong && !read.model.empty()) {
+      field.errors.push_back({"/body/model", *wrong});
+    }
+  }
+  if (!stated.input) {
+    read.guess.input = std::max<std::int64_t>(estimate.input_tokens, 1);
+    read.guess.uncertain = estimate.uncertain;
+  }
+  if (!stated.output) read.guess.output = estimate.output_cap;
+  if (!stated.images) read.want.images = estimate.images;
+  if (!stated.requests) read.want.requests = estimate.requests;
+}
+
 }  // namespace
 
 std::optional<std::string> name_fault(std::string_view name) {
@@ -258,10 +283,12 @@ std::optional<std::string> name_fault(std::string_view name) {
 }
 
 AdmissionBody read_admission(element body, Micros max_wait, Errors& errors) {
-  static const std::vector<std::string_view> kKnown = {"project",  "model",        "consumer", "priority",
-                                                       "requests", "input_tokens", "images",   "wait_s",
-                                                       "lease_s",  "output_tokens"};
+  static const std::vector<std::string_view> kKnown = {"project",  "model",         "consumer", "priority",
+                                                       "requests", "input_tokens",  "images",   "wait_s",
+                                                       "lease_s",  "output_tokens", "body"};
   AdmissionBody read;
+  std::optional<Field> request;
+  Stated stated;
   each_field(body, "", errors, [&](const Field& field) {
     if (field.key == "model") {
       field.read_name(read.model);
@@ -270,13 +297,19 @@ AdmissionBody read_admission(element body, Micros max_wait, Errors& errors) {
     } else if (field.key == "consumer") {
       field.read_name(read.consumer);
     } else if (field.key == "input_tokens") {
+      stated.input = true;
       field.read(read.want.input_tokens, 0, kMostTokens);
     } else if (field.key == "output_tokens") {
+      stated.output = true;
       field.read(read.want.output_tokens, 0, kMostTokens);
     } else if (field.key == "images") {
+      stated.images = true;
       field.read(read.want.images, 0, kMostRequests);
     } else if (field.key == "requests") {
+      stated.requests = true;
       field.read(read.want.requests, 1, kMostRequests);
+    } else if (field.key == "body") {
+      request.emplace(field);
     } else if (field.key == "priority") {
       read_priority(field, read.priority);
     } else if (field.key == "wait_s") {
@@ -287,6 +320,7 @@ AdmissionBody read_admission(element body, Micros max_wait, Errors& errors) {
       field.unknown(kKnown);
     }
   });
+  if (request) read_request(*request, stated, read);
   if (errors.empty() && read.model.empty()) errors.push_back({"/model", "is required"});
   return read;
 }

@@ -8,6 +8,7 @@
 
 #include <simdjson.h>
 
+#include "admission/estimates.hpp"
 #include "admission/settlement.hpp"
 #include "admission/setup.hpp"
 #include "http/problem.hpp"
@@ -20,7 +21,8 @@ struct AdmissionBody {
   std::string_view project = "default";
   std::string_view model;
   std::string_view consumer = "default";
-  Amounts want;  // cost left at 0
+  Amounts want;            // as stated; cost left at 0
+  admission::Guess guess;  // read off the upstream request's body
   std::optional<admission::Priority> priority;
   Micros wait{0};
   Micros lease{120'000'000};

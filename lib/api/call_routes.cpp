@@ -76,7 +76,8 @@ AdmissionText text_of(const admission::OpenCall& call) {
           .admitted_at = call.admitted_wall(),
           .lease = call.lease,
           .waited = call.waited,
-          .charged = call.held};
+          .charged = call.held,
+          .estimated = call.estimate > 0};
 }
 
 }  // namespace
@@ -107,8 +108,12 @@ void Api::admit(Exchange& exchange) {
   const Now now = parts_.now();
   const admission::Route* route = service.route(body.project, body.model, body.consumer, now);
   if (route == nullptr) return unknown_project(exchange, body.project);
-  const admission::Ask ask{
-      .route = route, .want = body.want, .priority = body.priority, .lease = body.lease, .wait = body.wait};
+  const admission::Ask ask{.route = route,
+                           .want = body.want,
+                           .guess = body.guess,
+                           .priority = body.priority,
+                           .lease = body.lease,
+                           .wait = body.wait};
 
   const auto remember = [this, key, body_hash](const admission::Answer& answer, const Now& at) {
     if (!key) return;
@@ -181,7 +186,8 @@ bool Api::repeat_by_key(Exchange& exchange, const admission::KeyHash& key, std::
                              .admitted_at = call.admitted_at(),
                              .lease = Micros(call.admission.lease_us),
                              .waited = Micros(call.admission.waited_us),
-                             .charged = call.admission.held});
+                             .charged = call.admission.held,
+                             .estimated = call.admission.estimate > 0});
     held.reply({.status = 201, .body = body_});
   });
   return true;

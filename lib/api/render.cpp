@@ -93,7 +93,7 @@ void append_admission(std::string& out, const AdmissionText& admission) {
   append_seconds(out, admission.waited);
   out += ",\"charged\":";
   append_charged(out, admission.charged);
-  out += '}';
+  out += admission.estimated ? ",\"estimated\":true}" : "}";
 }
 
 void append_usage(std::string& out, const Usage& usage) {

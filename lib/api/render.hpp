@@ -28,6 +28,7 @@ struct AdmissionText {
   WallTime admitted_at;
   Micros lease{0}, waited{0};
   Amounts charged;
+  bool estimated = false;  // the input was read off the request's body
 };
 void append_admission(std::string& out, const AdmissionText& admission);
 

@@ -35,6 +35,7 @@ struct Batch {
   std::vector<TotalsDelta> totals;
   std::vector<IdempotencyKey> idempotency_keys;
   std::vector<ObservationChange> observations;
+  std::vector<Correction> corrections;
   std::optional<Anchor> anchor;
   CallId oldest_open = 0;  // 0: unchanged
 

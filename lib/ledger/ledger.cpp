@@ -56,6 +56,10 @@ void Ledger::forget_observation(std::int64_t id) {
   core_->gathering().observations.push_back(std::move(change));
 }
 
+void Ledger::append(Correction record) {
+  core_->gathering().corrections.push_back(std::move(record));
+}
+
 void Ledger::store_anchor(const Anchor& anchor) {
   core_->gathering().anchor = anchor;
 }

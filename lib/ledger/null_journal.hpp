@@ -27,6 +27,7 @@ class NullJournal final : public Journal {
   void append(const TotalsDelta& /*delta*/) override {}
   void append(Observation /*record*/) override {}
   void forget_observation(std::int64_t /*id*/) override {}
+  void append(Correction /*record*/) override {}
   void store_oldest_open(CallId /*id*/) override {}
   void flush() override {}
 

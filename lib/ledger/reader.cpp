@@ -9,8 +9,8 @@ namespace {
 
 constexpr const char* kAdmissionColumns =
     "a.id, a.project, a.model, a.consumer, a.skew_us, a.lease_us, a.waited_us, a.local_day, a.requests, "
-    "a.input_tokens, a.output_tokens, a.images, a.cost";
-constexpr int kAdmissionCount = 13;
+    "a.input_tokens, a.output_tokens, a.images, a.cost, a.estimate, a.uncertain";
+constexpr int kAdmissionCount = 15;
 constexpr const char* kOutcomeColumns =
     "o.id, o.state, o.span_us, o.settled_us, o.latency_us, o.status, o.input_tokens, o.cached_input_tokens, "
     "o.output_tokens, o.thoughts_tokens, o.tool_use_tokens, o.images, o.cost, o.charged_requests, "
@@ -36,6 +36,8 @@ void read_admission(const sqlite::Statement& row, Admission& admission) {
   admission.waited_us = row.integer(6);
   admission.local_day = static_cast<std::int32_t>(row.integer(7));
   admission.held = read_amounts(row, 8);
+  admission.estimate = row.integer(13);
+  admission.uncertain = row.integer(14) != 0;
 }
 
 // The columns from `c` on are NULL, hence zero, if there is no outcome.
@@ -243,6 +245,20 @@ std::vector<Observation> Reader::observations() {
       o.probe_at = WallTime(Micros(select.integer(10)));
     }
     return observations;
+  });
+}
+
+std::vector<Correction> Reader::corrections() {
+  return with([](Connection& c) {
+    std::vector<Correction> corrections;
+    auto select = c.db.prepare("SELECT project, model, consumer, uncertain, ratios FROM corrections");
+    while (select.step()) {
+      Correction& correction = corrections.emplace_back();
+      correction.key = read_key(select, 0);
+      correction.uncertain = select.integer(3) != 0;
+      correction.ratios = select.text(4);
+    }
+    return corrections;
   });
 }
 

@@ -72,6 +72,7 @@ class Reader {
   std::vector<std::pair<NameId, std::string>> names();
   std::vector<IdempotencyKey> idempotency_keys();  // oldest first, by ascending call
   std::vector<Observation> observations();
+  std::vector<Correction> corrections();
   // Every call with id >= from, ascending.
   void each_call(CallId from, const std::function<void(const Call&)>& visit);
   // Every closed call whose outcome straddles and whose latest moment (its admission, if that is later) is at

@@ -34,6 +34,9 @@ struct Admission {
   std::int64_t waited_us = 0;
   Amounts held;                // the estimate
   std::int32_t local_day = 0;  // of the admission, in the project's zone
+  // Input tokens as estimated from the request's body, before any correction; 0: the caller stated them.
+  std::int64_t estimate = 0;
+  bool uncertain = false;  // that estimate rests on assumed figures
   bool operator==(const Admission&) const = default;
 };
 
@@ -99,6 +102,14 @@ struct Observation {
   WallTime seen_at;
   std::string evidence;  // at most 1000 bytes, no secrets
   bool operator==(const Observation&) const = default;
+};
+
+// How far the estimates of somebody's input were off, as settlements told; replaces what was kept before.
+struct Correction {
+  Key key;  // consumer 0: all consumers of the model
+  bool uncertain = false;
+  std::string ratios;  // the admission room's own text
+  bool operator==(const Correction&) const = default;
 };
 
 // A row of GET /v1/calls, and of the recovery.

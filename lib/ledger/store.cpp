@@ -44,7 +44,7 @@ void upsert(sqlite::Statement& statement, std::int64_t first, std::int64_t secon
 Store::Store(const std::string& path, Durability durability) : db_(open_for_writing(path, durability)) {
   try {
     name_ = db_.prepare("INSERT OR IGNORE INTO names VALUES (?, ?)");
-    admission_ = db_.prepare("INSERT INTO admissions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)");
+    admission_ = db_.prepare("INSERT INTO admissions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     outcome_ = db_.prepare(
         "INSERT OR REPLACE INTO outcomes VALUES "
         "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,"
@@ -55,6 +55,7 @@ Store::Store(const std::string& path, Durability durability) : db_(open_for_writ
     key_ = db_.prepare("INSERT OR REPLACE INTO idempotency VALUES (?,?,?,?)");
     observation_ = db_.prepare("INSERT OR REPLACE INTO observations VALUES (?,?,?,?,?,?,?,?,?,?,?)");
     forget_ = db_.prepare("DELETE FROM observations WHERE id = ?");
+    correction_ = db_.prepare("INSERT OR REPLACE INTO corrections VALUES (?,?,?,?,?)");
     meta_ = db_.prepare("UPDATE meta SET value = ?2 WHERE key = ?1");
     meta_text_ = db_.prepare("UPDATE meta SET value = ?2 WHERE key = ?1");
     last_batch_ = db_.prepare("SELECT value FROM meta WHERE key = 'last_batch'");
@@ -138,6 +139,12 @@ void Store::insert(const Batch& batch) {
           .run();
     }
   }
+  for (const Correction& c : batch.corrections) {
+    correction_
+        .bind(std::int64_t{c.key.project}, std::int64_t{c.key.model}, std::int64_t{c.key.consumer},
+              std::int64_t{c.uncertain}, std::string_view(c.ratios))
+        .run();
+  }
   if (batch.anchor) {
     meta_text_.bind(std::string_view("anchor_boot_id"), std::string_view(batch.anchor->boot_id)).run();
     put_meta("anchor_offset_us", batch.anchor->offset_us);
@@ -151,7 +158,8 @@ void Store::insert_calls(const Batch& batch) {
     admission_
         .bind(a.id, std::int64_t{a.key.project}, std::int64_t{a.key.model}, std::int64_t{a.key.consumer},
               a.skew_us, a.lease_us, a.waited_us, std::int64_t{a.local_day}, a.held.requests,
-              a.held.input_tokens, a.held.output_tokens, a.held.images, a.held.cost)
+              a.held.input_tokens, a.held.output_tokens, a.held.images, a.held.cost, a.estimate,
+              std::int64_t{a.uncertain})
         .run();
     if (a.skew_us < min_skew_us_) min_skew_us_ = a.skew_us - kSkewStepUs, skew_moved = true;
     if (a.skew_us > max_skew_us_) max_skew_us_ = a.skew_us + kSkewStepUs, skew_moved = true;
