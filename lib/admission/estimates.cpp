@@ -9,12 +9,12 @@
 namespace weir::admission {
 namespace {
 
-constexpr double kPerOctave = 8;
-constexpr double kOctavesBelow = 4;  // the first bucket begins at 1/16
+constexpr double kPerOctave = 16;
+constexpr double kOctavesBelow = 4;  // the middle of the first bucket is 1/16
 constexpr Micros kTellEvery = std::chrono::minutes(1);
 
 int bucket_of(double ratio) {
-  const double position = std::floor((std::log2(ratio) + kOctavesBelow) * kPerOctave);
+  const double position = std::round((std::log2(ratio) + kOctavesBelow) * kPerOctave);
   return static_cast<int>(std::clamp(position, 0.0, static_cast<double>(Ratios::kBuckets - 1)));
 }
 
@@ -45,7 +45,7 @@ void Ratios::settle_factor(double quantile) {
       continue;
     }
     const double within = (rank - below) / count;
-    factor_ = static_cast<float>(std::exp2((bucket + within) / kPerOctave - kOctavesBelow));
+    factor_ = static_cast<float>(std::exp2((bucket + within - 0.5) / kPerOctave - kOctavesBelow));
     return;
   }
 }

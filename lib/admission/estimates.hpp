@@ -11,7 +11,7 @@
 // for a consumer with few calls. Estimates that rest on assumed figures (a file that is only named) err in
 // ways of their own, so they are corrected apart, and spoil nothing for the others.
 //
-// Owned by the service; loop thread only. Memory is bounded: kMost histograms of 136 bytes. Durable: the
+// Owned by the service; loop thread only. Memory is bounded: kMost histograms of some 270 bytes. Durable: the
 // service hands what has changed to the ledger, at most once a minute.
 #pragma once
 
@@ -36,17 +36,17 @@ struct Guess {
   bool uncertain = false;   // the input rests on assumed figures
 };
 
-// A running quantile in constant memory and time: a histogram of 64 buckets, 8 an octave, from 1/16 to 16;
-// ratios outside count in the last one on their side. All counts are halved when they reach kFull, so the
+// A running quantile in constant memory and time: a histogram of 128 buckets, 16 an octave, around 1/16 to
+// 16; ratios outside count in the last one on their side. All counts are halved when they reach kFull, so the
 // newest few hundred decide.
 class Ratios {
  public:
-  static constexpr int kBuckets = 64;
+  static constexpr int kBuckets = 128;
   static constexpr int kFull = 512;
   static constexpr int kFewest = 10;  // below it they decide nothing
 
   void add(double ratio, double quantile);
-  // The quantile, interpolated within its bucket (9 % wide); 1 while there are too few.
+  // The quantile, interpolated within its bucket, which is 4 % wide; 1 while there are too few.
   [[nodiscard]] double factor() const { return factor_; }
   [[nodiscard]] bool enough() const { return total_ >= kFewest; }
 
@@ -66,7 +66,7 @@ class Ratios {
 class Estimates {
  public:
   // Past it, consumers that are new share their model's, and models that are new are not corrected.
-  static constexpr std::size_t kMost = 50'000;
+  static constexpr std::size_t kMost = 20'000;
 
   explicit Estimates(double quantile) : quantile_(quantile) {}
 

@@ -29,7 +29,11 @@ GAUGES = (
     "weir_config_last_reload_successful",
     "weir_build_info",
 )
-HISTOGRAMS = ("weir_admission_wait_seconds", "weir_ledger_commit_seconds")
+HISTOGRAMS = (
+    "weir_admission_wait_seconds",
+    "weir_estimate_error_ratio",
+    "weir_ledger_commit_seconds",
+)
 PROCESS = (
     "process_cpu_seconds_total",
     "process_resident_memory_bytes",

@@ -50,6 +50,9 @@ TEST_CASE("each wrong field of an admission is told with its pointer") {
          {R"({"model":"m","priority":"hihg"})", "/priority", "did you mean \"high\"?"},
          {R"({"model":"m","priority":3})", "/priority", "not a number"},
          {R"({"model":"m","wait":3})", "/wait", "did you mean \"wait_s\"?"},
+         {R"({"model":"m","body":"{}"})", "/body", "must be an object, not a string"},
+         {R"({"body":{"contents":[]}})", "/model", "required"},
+         {R"({"body":{"model":"a\u0007"}})", "/body/model", "control"},
          {R"({"model":"m","a/b~c":3})", "/a~1b~0c", "unknown field"}},
         [](simdjson::dom::element body, Errors& errors) {
           read_admission(body, std::chrono::seconds(60), errors);
@@ -69,6 +72,37 @@ TEST_CASE("each wrong field of a settlement is told with its pointer") {
          {R"({"sent_at":"yesterday"})", "/sent_at", "RFC 3339"},
          {R"({"sentat":"2026-11-22"})", "/sentat", "sent_at"}},
         [](simdjson::dom::element body, Errors& errors) { read_settlement(body, errors); });
+}
+
+TEST_CASE("the upstream request's body stands in for what is not stated") {
+  simdjson::dom::parser parser;
+  const auto read = [&parser](const std::string& text) {
+    Errors errors;
+    const simdjson::padded_string padded(text);
+    AdmissionBody body = read_admission(parser.parse(padded).value(), std::chrono::seconds(60), errors);
+    CHECK(errors.empty());
+    return body;
+  };
+  const std::string request =
+      R"("body":{"model":"models/embed-1","requests":[{"content":{"parts":[{"text":"aaaaa"}]}},)"
+      R"({"content":{"parts":[{"text":"aaaaa"}]}}],"generationConfig":{"maxOutputTokens":9}})";
+  const AdmissionBody all = read("{" + request + "}");
+  CHECK(all.model == "embed-1");
+  CHECK(all.want == Amounts{2, 0, 0, 0, 0});
+  CHECK(all.guess.input == 2);
+  CHECK(all.guess.output == 9);
+  CHECK_FALSE(all.guess.uncertain);
+
+  const AdmissionBody stated =
+      read(R"({"model":"m","input_tokens":0,"output_tokens":3,"requests":5,"images":1,)" + request + "}");
+  CHECK(stated.model == "m");
+  CHECK(stated.want == Amounts{5, 0, 3, 1, 0});
+  CHECK(stated.guess.input == 0);
+  CHECK(stated.guess.output == 0);
+
+  const AdmissionBody empty = read(R"({"model":"m","body":{}})");
+  CHECK(empty.want == Amounts{});
+  CHECK(empty.guess.input == 1);
 }
 
 TEST_CASE("null counts as absent, and defaults hold") {

@@ -62,6 +62,20 @@ TEST_CASE("an admission's answer is the contract's") {
       R"("lease_expires_at":"2026-11-22T11:23:26.082Z","waited_s":0.0,"charged":{"requests":1,"input_tokens":1200}})");
 }
 
+TEST_CASE("an admission whose input was estimated says so") {
+  const std::string answer = text([](std::string& out) {
+    append_admission(out, {.id = 1,
+                           .project = "p",
+                           .model = "m",
+                           .admitted_at = {},
+                           .lease = {},
+                           .waited = {},
+                           .charged = Amounts{1, 7, 0, 0, 0},
+                           .estimated = true});
+  });
+  CHECK(answer.ends_with(R"("charged":{"requests":1,"input_tokens":7},"estimated":true})"));
+}
+
 TEST_CASE("a settlement's answer is the contract's") {
   ledger::Outcome outcome;
   outcome.id = 1;

@@ -85,6 +85,7 @@ TEST_CASE("without a file, the contract's defaults hold") {
   CHECK(config.server == ServerConfig{});
   CHECK(config.server.listen == std::vector<std::string>{"127.0.0.1:8411"});
   CHECK(config.queue == QueueConfig{});
+  CHECK(config.estimates.quantile == 0.95);
   CHECK(config.ledger.path == "/home/somebody/.local/state/weir/weir.db");
   CHECK(config.ledger.retention_days == 90);
   CHECK(config.ledger.spool_calls == 100'000);
@@ -178,7 +179,7 @@ TEST_CASE("the example configuration loads, and with every comment taken away it
                           "max_open",       "as_of",         "use_catalog",     "explore",
                           "guard_s",        "api_key_file",  "base_url",        "time_zone",
                           "enforce",        "projects",      "fallback",        "priority",
-                          "weight",         "max_share"}) {
+                          "weight",         "max_share",     "quantile"}) {
     CHECK_MESSAGE(all.find("\n" + std::string(key) + " = ") != std::string::npos, key);
   }
 }

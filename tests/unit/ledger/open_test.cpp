@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 #include <sqlite3.h>
 
+#include "ledger/migrations.hpp"
 #include "ledger/sqlite.hpp"
 
 #include "faulty_disk.hpp"
@@ -113,8 +114,33 @@ TEST_CASE("a newer schema is refused, by the daemon and by reports") {
   const TempDirectory directory;
   fill(directory.file(), 1);
   sqlite::Database(directory.file(), SQLITE_OPEN_READWRITE).exec("PRAGMA user_version = 7");
-  CHECK(says(refusal(directory.file()), "was written by a newer Weir (schema 7; this one knows up to 1)"));
+  CHECK(says(refusal(directory.file()), "was written by a newer Weir (schema 7; this one knows up to 2)"));
   CHECK_THROWS_AS(Reader(directory.file()), OpenError);
+}
+
+TEST_CASE("a ledger of the first schema opens with its calls, and takes new ones") {
+  const TempDirectory directory;
+  {
+    sqlite::Database old(directory.file(), SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    old.exec(migrations().front().sql);
+    old.exec("PRAGMA application_id = 0x57656972; PRAGMA user_version = 1");
+    old.exec("INSERT INTO names VALUES (1, 'p')");
+    old.exec("INSERT INTO admissions VALUES (5,1,1,1,0,60,0,20000,1,123,0,0,0)");
+  }
+  {
+    Loop loop;
+    Ledger ledger(options(directory.file(), OnFailure::spool), loop.post());
+    ledger.append(
+        Admission{.id = 6, .key = {1, 1, 1}, .held = {1, 900, 0, 0, 0}, .estimate = 700, .uncertain = true});
+    ledger.append(Correction{.key = {1, 1, 0}, .uncertain = true, .ratios = "3:4"});
+  }
+  Reader reader(directory.file());
+  CHECK(reader.call(5)->admission.held.input_tokens == 123);
+  CHECK(reader.call(5)->admission.estimate == 0);
+  CHECK(reader.call(6)->admission.estimate == 700);
+  CHECK(reader.call(6)->admission.uncertain);
+  CHECK(reader.corrections() ==
+        std::vector{Correction{.key = {1, 1, 0}, .uncertain = true, .ratios = "3:4"}});
 }
 
 TEST_CASE("another program's database is left alone") {
