@@ -80,13 +80,13 @@ class Estimates(TestCase):
         self.assertEqual(self.charged(again, request(1000))[1], tokens, "kept over a restart")
 
     def test_an_estimate_alone_never_makes_a_call_one_that_never_fits(self) -> None:
-        self.teach(1.5)
-        admission_id, tokens = self.charged(
-            self.client, request(4 * 5 * AMOUNT), wait_s=0, model="other"
-        )
+        admission_id, tokens = self.charged(self.client, request(4 * 5 * AMOUNT))
         self.assertEqual(tokens, AMOUNT)
         self.check(self.client.delete(f"/v1/admissions/{admission_id}"), 204)
         self.check_problem(self.client.admit(input_tokens=AMOUNT + 1), 422)
+        self.teach(1.5)
+        denied = self.check_problem(self.client.admit(body=request(4 * AMOUNT)), 429)
+        self.assertEqual(denied["violations"][0]["requested"], AMOUNT, "6000 without the cut")
 
     def test_what_an_estimate_was_short_of_stays_charged(self) -> None:
         admission_id, _ = self.charged(self.client, request(50))
