@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -12,6 +13,7 @@ namespace {
 constexpr double kPerOctave = 16;
 constexpr double kOctavesBelow = 4;  // the middle of the first bucket is 1/16
 constexpr Micros kTellEvery = std::chrono::minutes(1);
+constexpr std::size_t kTellAtOnce = 500;  // about a millisecond of writing texts
 
 int bucket_of(double ratio) {
   const double position = std::round((std::log2(ratio) + kOctavesBelow) * kPerOctave);
@@ -117,8 +119,7 @@ void Estimates::add(const Slot& slot, double ratio) {
     found = entries_.emplace(slot, Entry{}).first;
   }
   found->second.ratios.add(ratio, quantile_);
-  found->second.changed = true;
-  changed_ = true;
+  if (!std::exchange(found->second.changed, true)) changed_.push_back(slot);
 }
 
 void Estimates::restore(std::span<const ledger::Correction> kept) {
@@ -130,14 +131,19 @@ void Estimates::restore(std::span<const ledger::Correction> kept) {
   }
 }
 
-void Estimates::tell(ledger::Journal& journal, SteadyTime now, bool due) {
-  if (!changed_ || (!due && now - told_ < kTellEvery)) return;
+void Estimates::tell(ledger::Journal& journal, SteadyTime now, Tell how) {
   // While the disk fails it would pile up; it can wait.
   if (journal.admission_outlook() != ledger::Commit::durable) return;
-  told_ = now;
-  changed_ = false;
-  for (auto& [slot, entry] : entries_) {
-    if (!entry.changed) continue;
+  if (how == Tell::all || (telling_.empty() && now - told_ >= kTellEvery)) {
+    telling_.insert(telling_.end(), changed_.begin(), changed_.end());
+    changed_.clear();
+    told_ = now;
+  }
+  for (std::size_t left = how == Tell::all ? telling_.size() : kTellAtOnce; left > 0 && !telling_.empty();
+       --left) {
+    const Slot slot = telling_.back();
+    telling_.pop_back();
+    Entry& entry = entries_.find(slot)->second;
     entry.changed = false;
     journal.append(ledger::Correction{.key = {slot.project, slot.model, slot.consumer},
                                       .uncertain = slot.uncertain,

@@ -21,6 +21,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -76,8 +77,10 @@ class Estimates {
   void learn(const ledger::Key& key, bool uncertain, std::int64_t raw, std::int64_t actual);
 
   void restore(std::span<const ledger::Correction> kept);
-  // Hands what has changed to the ledger, if `due` or the last time is a minute ago. O(what is kept).
-  void tell(ledger::Journal& journal, SteadyTime now, bool due);
+  enum class Tell : std::uint8_t { some, all };
+  // Hands what has changed to the ledger: each once a minute, some at a time so as not to hold the loop; or
+  // all at once (the daemon stops). Nothing while the disk fails.
+  void tell(ledger::Journal& journal, SteadyTime now, Tell how);
 
  private:
   struct Slot {
@@ -90,7 +93,7 @@ class Estimates {
   };
   struct Entry {
     Ratios ratios;
-    bool changed = false;
+    bool changed = false;  // since it was last told
   };
   void add(const Slot& slot, double ratio);
   [[nodiscard]] const Ratios* enough(const Slot& slot) const;
@@ -98,8 +101,9 @@ class Estimates {
 
   const double quantile_;
   boost::unordered_flat_map<Slot, Entry, Hash> entries_;
-  bool changed_ = false;
-  SteadyTime told_{};
+  std::vector<Slot> changed_;  // since the last minute's telling began
+  std::vector<Slot> telling_;  // of that, what is left to tell
+  SteadyTime told_{};          // when it began
 };
 
 // `want` with its guessed parts cut to what the limits can ever allow: an estimate alone never makes a call

@@ -438,7 +438,7 @@ void Service::time_out(std::uint64_t ticket, const Attempt& attempt, const Now& 
 }
 
 void Service::dismiss_waiting(const Now& now) {
-  estimates_.tell(ledger_, now.steady, true);
+  estimates_.tell(ledger_, now.steady, Estimates::Tell::all);
   for (const std::uint64_t ticket : line_.tickets()) {
     if (line_.find(ticket) == nullptr) continue;
     Attempt attempt;
@@ -475,7 +475,7 @@ void Service::tick(const Now& now) {
   expire(now);
   tell_denials(now);
   observations_.tick(now);
-  estimates_.tell(ledger_, now.steady, false);
+  estimates_.tell(ledger_, now.steady, Estimates::Tell::some);
   if (!line_.empty()) pump(now);
   // Calls before this one are all closed. Told only when it has moved: an idle daemon writes nothing.
   const ledger::CallId oldest = open_.size() > 0 ? open_.oldest() : last_id_ + 1;

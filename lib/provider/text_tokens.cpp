@@ -63,11 +63,22 @@ constexpr Block kBlocks[] = {
     {0x10FFFF, 3000},  // rare ideographs
 };
 
-std::int64_t share_of(char32_t c) {
-  return std::lower_bound(std::begin(kBlocks), std::end(kBlocks), c,
-                          [](const Block& block, char32_t value) { return block.last < value; })
-      ->share;
-}
+// Shares of characters, looked up by block; neighbours mostly lie in the same one.
+class Shares {
+ public:
+  std::int64_t of(char32_t c) {
+    if (c < first_ || c > block_->last) {
+      block_ = std::lower_bound(std::begin(kBlocks), std::end(kBlocks), c,
+                                [](const Block& block, char32_t value) { return block.last < value; });
+      first_ = block_ == std::begin(kBlocks) ? 0 : std::prev(block_)->last + 1;
+    }
+    return block_->share;
+  }
+
+ private:
+  const Block* block_ = std::begin(kBlocks);
+  char32_t first_ = 0;
+};
 
 // The character that begins at `at`, which is not ASCII, and its length; length 0 if it is no UTF-8.
 struct Character {
@@ -94,6 +105,7 @@ Character character_at(std::string_view text, std::size_t at) {
 
 std::int64_t text_millitokens(std::string_view text) {
   std::int64_t total = 0;
+  Shares shares;
   for (std::size_t at = 0; at < text.size();) {
     const auto byte = static_cast<unsigned char>(text[at]);
     if (byte < 0x80) {
@@ -102,7 +114,7 @@ std::int64_t text_millitokens(std::string_view text) {
       continue;
     }
     const Character character = character_at(text, at);
-    total += character.length == 0 ? kStray : share_of(character.value);
+    total += character.length == 0 ? kStray : shares.of(character.value);
     at += std::max<std::size_t>(character.length, 1);
   }
   return total;

@@ -195,6 +195,41 @@ TEST_CASE("a pool's projects each have their own correction") {
   CHECK(second.call->held.input_tokens == 400'000);
 }
 
+TEST_CASE("what changes is told once a minute, some at a time, and all of it at the end") {
+  const ledger::TempDirectory directory;
+  ledger::Loop loop;
+  ledger::Ledger ledger({.path = directory.file()}, loop.post());
+  Estimates estimates(kP95);
+  SteadyTime now{Micros(1'000'000'000)};
+  const auto told = [&](Estimates::Tell how) {
+    estimates.tell(ledger, now, how);
+    bool drained = false;
+    ledger.drain([&drained] { drained = true; });
+    REQUIRE(loop.run_until([&drained] { return drained; }));
+    return ledger::Reader(directory.file()).corrections();
+  };
+  const auto ratios_of = [](const std::vector<ledger::Correction>& all, ledger::NameId consumer) {
+    const auto found =
+        std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.key.consumer == consumer; });
+    return found == all.end() ? std::string() : found->ratios;
+  };
+  for (ledger::NameId consumer = 1; consumer <= 700; ++consumer)
+    estimates.learn({1, 2, consumer}, false, 100, 100);
+  CHECK(told(Estimates::Tell::some).size() == 500);
+  CHECK(told(Estimates::Tell::some).size() == 701);  // and one for the model
+  estimates.learn({1, 2, 7}, false, 100, 100);
+  const std::string once = ratios_of(told(Estimates::Tell::some), 7);
+  CHECK(once.ends_with(":1"));
+  now += std::chrono::minutes(1);
+  CHECK(ratios_of(told(Estimates::Tell::some), 7).ends_with(":2"));
+  estimates.learn({1, 2, 7}, false, 100, 100);
+  CHECK(ratios_of(told(Estimates::Tell::all), 7).ends_with(":3"));
+
+  Estimates restored(kP95);
+  restored.restore(ledger::Reader(directory.file()).corrections());
+  CHECK(restored.corrected({1, 2, 9}, false, 1000) == estimates.corrected({1, 2, 9}, false, 1000));
+}
+
 TEST_CASE("what was learned survives a restart, and calls open over it still teach") {
   const ledger::TempDirectory directory;
   ledger::Loop loop;

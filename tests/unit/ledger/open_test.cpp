@@ -114,7 +114,7 @@ TEST_CASE("a newer schema is refused, by the daemon and by reports") {
   const TempDirectory directory;
   fill(directory.file(), 1);
   sqlite::Database(directory.file(), SQLITE_OPEN_READWRITE).exec("PRAGMA user_version = 7");
-  CHECK(says(refusal(directory.file()), "was written by a newer Weir (schema 7; this one knows up to 2)"));
+  CHECK(says(refusal(directory.file()), "was written by a newer Weir (schema 7; this one knows up to 3)"));
   CHECK_THROWS_AS(Reader(directory.file()), OpenError);
 }
 
