@@ -203,33 +203,36 @@ std::vector<quota::LimitSpec> Directory::specs(const Project& owner, std::string
   for (const quota::LimitSpec& spec : project.limits) {
     if (holds_for(spec, model, canonical)) put(specs, spec);
   }
+  if (who != nullptr) add_consumers(*who, project, model, canonical, specs);
   for (const quota::LimitSpec& spec : owner.learned) {
     if (holds_for(spec, model, canonical)) put(specs, spec);
   }
-  if (who == nullptr) return specs;
+  return specs;
+}
 
-  if (who->max_share < 1) {
+void Directory::add_consumers(const ConsumerSetup& who, const ProjectSetup& project, std::string_view model,
+                              std::string_view canonical, std::vector<quota::LimitSpec>& specs) {
+  if (who.max_share < 1) {
     const std::size_t shared = specs.size();
     for (std::size_t i = 0; i < shared; ++i) {
       quota::LimitSpec share = specs[i];
-      share.name = fmt::format("{}@{}/share", specs[i].name, who->name);
-      share.consumer = who->name;
+      share.name = fmt::format("{}@{}/share", specs[i].name, who.name);
+      share.consumer = who.name;
       share.source = quota::Source::config;
       share.published.clear();
       // At least one, so that a small limit does not shut its consumer out for ever; 0 stays 0.
       share.amount = std::min(
           specs[i].amount,
           std::max<std::int64_t>(1, static_cast<std::int64_t>(
-                                        std::floor(static_cast<double>(specs[i].amount) * who->max_share))));
+                                        std::floor(static_cast<double>(specs[i].amount) * who.max_share))));
       specs.push_back(std::move(share));
     }
   }
-  for (quota::LimitSpec spec : who->limits) {
+  for (quota::LimitSpec spec : who.limits) {
     if (!holds_for(spec, model, canonical)) continue;
     if (spec.time_zone.empty()) spec.time_zone = project.time_zone;
     put(specs, spec);
   }
-  return specs;
 }
 
 quota::LimitId Directory::limit(Project& owner, quota::LimitSpec spec) {

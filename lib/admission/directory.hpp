@@ -114,6 +114,8 @@ class Directory {
 
   std::vector<quota::LimitSpec> specs(const Project& project, std::string_view model,
                                       const ConsumerSetup* consumer, Lane* lane) const;
+  static void add_consumers(const ConsumerSetup& who, const ProjectSetup& project, std::string_view model,
+                            std::string_view canonical, std::vector<quota::LimitSpec>& specs);
   void resolve_again(Lane& lane, const Now& now, const HoldOpen& hold_open);
   void resolve_metrics(Lane& lane);
   quota::LimitId limit(Project& project, quota::LimitSpec spec);

@@ -25,6 +25,8 @@ constexpr std::string_view kCoolDown = "cool_down";    // a 429 that names nothi
 constexpr std::string_view kSpend = "spend";           // spending too fast
 constexpr std::string_view kCredits = "credits";       // nothing left to spend
 
+constexpr std::string_view kCoolDownGate = "/cool_down", kSpendGate = "/spend", kCreditsGate = "/credits";
+
 constexpr Micros kBelieved = hours(24 * 7);  // an amount that is not seen again; a model that is off
 constexpr Micros kFirstRest = seconds(2), kLongestRest = seconds(60);
 constexpr Micros kFirstSpendRest = seconds(60), kLongestSpendRest = minutes(10);
@@ -75,6 +77,10 @@ bool is_calendar(const quota::LimitSpec& spec) {
 
 bool is_amount(const ledger::Observation& seen) {
   return seen.kind == kAmount || seen.kind == kExplored;
+}
+
+bool is_gate(std::string_view limit) {
+  return limit.ends_with(kCoolDownGate) || limit.ends_with(kSpendGate) || limit.ends_with(kCreditsGate);
 }
 
 std::string evidence_of(const provider::UpstreamError& error, std::string_view quota_id) {
@@ -219,7 +225,7 @@ void Observations::refused(Lane& lane, const provider::UpstreamError& error, con
         return spec.metric == Metric::cost_usd && spec.consumer.empty() &&
                spec.window.kind == WindowKind::sliding;
       });
-      const LimitId limit = at != lane.limits.end() ? *at : gate(lane, "*/spend", {"*"});
+      const LimitId limit = at != lane.limits.end() ? *at : gate(lane, "*", kSpendGate);
       return rest(lane, limit, kSpend, kFirstSpendRest, kLongestSpendRest, error, now);
     }
     case ErrorKind::credits:
@@ -231,8 +237,7 @@ void Observations::refused(Lane& lane, const provider::UpstreamError& error, con
     case ErrorKind::server:
       return;  // no quota
   }
-  rest(lane, gate(lane, lane.canonical + "/cool_down", {lane.canonical}), kCoolDown, kFirstRest, kLongestRest,
-       error, now);
+  rest(lane, gate(lane, lane.canonical, kCoolDownGate), kCoolDown, kFirstRest, kLongestRest, error, now);
 }
 
 std::optional<LimitId> Observations::limit_of(const Lane& lane, Metric metric, QuotaPeriod period) const {
@@ -261,7 +266,7 @@ void Observations::violated(Lane& lane, const provider::QuotaViolation& violatio
   if (!limit) {
     limit = violation.amount.value_or(0) > 0
                 ? add_limit(lane, violation)
-                : gate(lane, lane.canonical + "/cool_down", {lane.canonical});  // how much is not known
+                : gate(lane, lane.canonical, kCoolDownGate);  // how much is not known
   }
   count_over_admission(lane, *limit, now);
   if (violation.amount == 0) return turned_off(lane, *limit, evidence, now);
@@ -363,10 +368,10 @@ void Observations::learn_model_name(Lane& lane, const std::string& upstream_name
 
 // --- rests
 
-LimitId Observations::gate(Lane& lane, std::string name, std::vector<std::string> models) {
+LimitId Observations::gate(Lane& lane, std::string models, std::string_view suffix) {
   quota::LimitSpec spec;
-  spec.name = std::move(name);
-  spec.models = std::move(models);
+  spec.name = models + std::string(suffix);
+  spec.models = {std::move(models)};
   spec.window = {WindowKind::in_flight, {}};
   spec.amount = kNoAmount;
   spec.source = quota::Source::observed;
@@ -388,7 +393,7 @@ void Observations::rest(Lane& lane, LimitId limit, std::string_view kind, Micros
 }
 
 void Observations::overloaded(Lane& lane, const Now& now) {
-  const LimitId limit = gate(lane, lane.canonical + "/cool_down", {lane.canonical});
+  const LimitId limit = gate(lane, lane.canonical, kCoolDownGate);
   Rest& rest = rests_[limit];
   if (now.steady < rest.until || ++rest.overloads < kOverloads) return;
   const Micros length =
@@ -398,7 +403,7 @@ void Observations::overloaded(Lane& lane, const Now& now) {
 }
 
 void Observations::out_of_credits(Lane& lane, const provider::UpstreamError& error, const Now& now) {
-  const LimitId limit = gate(lane, "*/credits", {"*"});
+  const LimitId limit = gate(lane, "*", kCreditsGate);
   if (!find(limit, kCredits)) count_over_admission(lane, limit, now);
   const WallTime until = now.wall + kCreditsProbe;
   book_.exhaust(limit, until, now);
@@ -539,9 +544,9 @@ void Observations::restore(const std::vector<ledger::Observation>& known, const 
     for (const LimitId id : project->limits) {
       if (book_.spec(id).name == seen.limit) limit = id;
     }
-    if (!limit && (seen.kind == kCoolDown || seen.kind == kCredits || seen.kind == kSpend)) {
-      const bool all_models = seen.limit.starts_with("*/");
-      limit = gate(lane, seen.limit, {all_models ? "*" : lane.canonical});
+    if (!limit && is_gate(seen.limit)) {
+      const std::size_t suffix = seen.limit.rfind('/');
+      limit = gate(lane, seen.limit.substr(0, suffix), std::string_view(seen.limit).substr(suffix));
     }
     if (!limit && seen.amount > 0) {
       if (auto spec = spec_named(seen.limit)) {

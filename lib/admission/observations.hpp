@@ -111,7 +111,7 @@ class Observations {
   // The limit of `lane` that counts this; nullopt if it has none such.
   std::optional<quota::LimitId> limit_of(const Lane& lane, Metric metric, provider::QuotaPeriod period) const;
   quota::LimitId add_limit(Lane& lane, const provider::QuotaViolation& violation);
-  quota::LimitId gate(Lane& lane, std::string name, std::vector<std::string> models);
+  quota::LimitId gate(Lane& lane, std::string models, std::string_view suffix);
   void charge_others(quota::LimitId limit, std::int64_t amount, const Now& now);
   void count_over_admission(const Lane& lane, quota::LimitId limit, const Now& now);
 

@@ -75,8 +75,10 @@ struct Run {
 };
 
 std::string text_of(const quota::LimitView& view) {
-  return fmt::format("amount {} used {} held {} remaining {} resets {}", view.amount, view.used, view.held,
-                     view.remaining, view.resets_at ? to_rfc3339(*view.resets_at) : "never");
+  return fmt::format("amount {} used {} elsewhere {} held {} remaining {} resets {} exhausted {}",
+                     view.amount, view.used, view.used_elsewhere, view.held, view.remaining,
+                     view.resets_at ? to_rfc3339(*view.resets_at) : "never",
+                     view.exhausted_until ? to_rfc3339(*view.exhausted_until) : "no");
 }
 
 // Every limit's state at `now` and at moments to come, by name.
@@ -88,7 +90,14 @@ std::map<std::string, std::string> picture(Service& service, const Now& now) {
     const Now then{now.steady + ahead, now.wall + ahead};
     for (Project& project : service.directory().projects()) {
       for (const quota::LimitId id : project.limits) {
+        // A limit that was learned knows of the calls before that only after a restart: it errs on the safe
+        // side then.
+        if (std::any_of(project.learned.begin(), project.learned.end(),
+                        [&](const auto& spec) { return !spec.gate && spec.name == book.spec(id).name; })) {
+          continue;
+        }
         const quota::LimitView view = book.view(id, then);
+        if (book.spec(id).gate && !view.exhausted_until) continue;  // counts nothing
         if (view.used == 0 && view.held == 0)
           continue;  // a model nobody has asked for yet has no lane after a restart
         picture[fmt::format("+{}s {} {}", ahead.count() / 1e6, project.setup->name, book.spec(id).name)] =
@@ -170,10 +179,25 @@ class World {
                                .output_tokens = random_.between(0, 3'000),
                                .thoughts_tokens = random_.between(0, 500)};
     }
+    if (settlement.status == 429 && random_.percent(30)) settlement.error = refusal();
     if (call != nullptr && random_.percent(50)) {
       settlement.sent_at = now_.wall_at(call->admitted()) + Micros(random_.between(-1'000'000, 5'000'000));
     }
     return settlement;
+  }
+
+  // A quota per day or minute with its amount, as upstream names it.
+  provider::UpstreamError refusal() {
+    provider::UpstreamError error;
+    error.status = 429;
+    error.kind = provider::ErrorKind::quota;
+    provider::QuotaViolation violation;
+    violation.quota_id = "quota";
+    violation.period = random_.percent(50) ? provider::QuotaPeriod::day : provider::QuotaPeriod::minute;
+    violation.metric = random_.percent(70) ? Metric::requests : Metric::input_tokens;
+    if (random_.percent(80)) violation.amount = random_.between(1, 2'000);
+    error.violations.push_back(violation);
+    return error;
   }
 
   void admit() {

@@ -167,7 +167,9 @@ TEST_CASE("anchor, oldest open call, observations and idempotency keys are there
                       "gemini-2.5-flash/requests/day",
                       "exhausted",
                       20,
+                      17,
                       WallTime(Micros(kEpochUs)),
+                      WallTime(Micros(kEpochUs - 2)),
                       WallTime(Micros(kEpochUs - 1)),
                       R"({"quotaValue":"20"})"};
   r.ledger->append(o);
