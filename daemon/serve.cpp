@@ -17,6 +17,7 @@
 #include "api/api.hpp"
 #include "api/report_pool.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/service_setup.hpp"
 #include "daemon/version.hpp"
 #include "http/server.hpp"
 #include "ledger/ledger.hpp"
@@ -34,35 +35,6 @@ namespace asio = boost::asio;
 constexpr std::chrono::seconds kPatience{10};
 // Leases end, denials are written and the line is looked at this often when nothing else happens.
 constexpr std::chrono::seconds kTick{1};
-
-admission::Setup setup_of(const Config& config) {
-  admission::Setup setup;
-  for (const ProjectConfig& project : config.projects) {
-    setup.projects.push_back({.name = project.name,
-                              .provider = project.provider,
-                              .tier = project.tier,
-                              .as_of = project.as_of,
-                              .use_catalog = project.use_catalog,
-                              .explore = project.explore,
-                              .time_zone = project.time_zone,
-                              .guard = project.guard,
-                              .limits = project.limits});
-  }
-  for (const PoolConfig& pool : config.pools)
-    setup.pools.push_back({pool.name, pool.projects, pool.fallback});
-  for (const ConsumerConfig& consumer : config.consumers) {
-    setup.consumers.push_back({.name = consumer.name,
-                               .priority = static_cast<admission::Priority>(consumer.priority),
-                               .weight = consumer.weight,
-                               .max_share = consumer.max_share,
-                               .limits = consumer.limits});
-  }
-  setup.max_wait = Micros(static_cast<std::int64_t>(config.queue.max_wait_s * 1e6));
-  setup.max_waiting = config.queue.max_waiting;
-  setup.max_open = config.queue.max_open;
-  setup.estimate_quantile = config.estimates.quantile;
-  return setup;
-}
 
 http::ServerOptions server_options(const ServerConfig& config) {
   http::ServerOptions options;
@@ -92,7 +64,7 @@ class Daemon {
       : ledger_(config.ledger, [this](std::function<void()> work) { asio::post(loop_, std::move(work)); }),
         reader_(std::make_unique<ledger::Reader>(config.ledger.path)),
         clock_(reader_->anchor(), reader_->last_id()),
-        service_(setup_of(config), catalog::Catalog::embedded(), ledger_, metrics_),
+        service_(service_setup(config), catalog::Catalog::embedded(), ledger_, metrics_),
         reports_(loop_, config.ledger.path),
         api_({.loop = loop_,
               .service = service_,

@@ -9,6 +9,7 @@
 #include "provider/error.hpp"
 #include "provider/request_estimate.hpp"
 #include "provider/usage.hpp"
+#include "text/name.hpp"
 #include "text/suggest.hpp"
 #include "time/rfc3339.hpp"
 
@@ -272,15 +273,6 @@ void read_request(const Field& field, const Stated& stated, AdmissionBody& read)
 }
 
 }  // namespace
-
-std::optional<std::string> name_fault(std::string_view name) {
-  if (name.empty()) return "must not be empty";
-  if (name.size() > 200) return "must be at most 200 bytes";
-  for (const char c : name) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return "must not contain control characters";
-  }
-  return std::nullopt;
-}
 
 AdmissionBody read_admission(element body, Micros max_wait, Errors& errors) {
   static const std::vector<std::string_view> kKnown = {"project",  "model",         "consumer", "priority",

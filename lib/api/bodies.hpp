@@ -41,7 +41,4 @@ AdmissionBody read_admission(simdjson::dom::element body, Micros max_wait, Error
 admission::Settlement read_settlement(simdjson::dom::element body, Errors& errors);
 CallBody read_call(simdjson::dom::element body, Errors& errors);
 
-// A name of a project, model or consumer: 1 to 200 bytes, no control characters. Else an explanation.
-std::optional<std::string> name_fault(std::string_view name);
-
 }  // namespace weir::api

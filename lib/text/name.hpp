@@ -1,0 +1,13 @@
+// What may be a name of a project, a model or a consumer.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace weir {
+
+// nullopt if it is one: 1 to 200 bytes, no control characters. Else what is wrong: "must not be empty".
+std::optional<std::string> name_fault(std::string_view name);
+
+}  // namespace weir
