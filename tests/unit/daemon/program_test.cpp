@@ -41,7 +41,7 @@ TEST_CASE("help is data, leads with examples and names every command") {
   CHECK(help.err.empty());
   CHECK(help.out.find("Examples:") < help.out.find("Usage:"));
   for (const char* command :
-       {"serve", "check-config", "status", "usage", "admit", "export", "catalog", "version"}) {
+       {"serve", "check-config", "status", "usage", "admit", "export", "simulate", "catalog", "version"}) {
     CHECK_MESSAGE(help.out.find(std::string("\n  ") + command) != std::string::npos, command);
     const Ran own = weir({command, "--help"});
     CHECK(own.code == 0);
