@@ -83,12 +83,6 @@ std::string calls_text(const ordered_json& summary) {
                         wait_text(number_at(waited, "p50_s")), wait_text(number_at(waited, "p99_s")),
                         wait_text(number_at(waited, "max_s")));
   }
-  std::string reasons;
-  for (const auto& [key, words] : {std::pair{"never_fit", "can never fit"},
-                                   std::pair{"line_full", "because queue.max_waiting calls waited"},
-                                   std::pair{"too_many_open", "because queue.max_open calls were open"}}) {
-    if (number(key) > 0) reasons += fmt::format(", {} {}", number(key), words);
-  }
   line(number("arrivals"), "calls arrived",
        fmt::format(", {}, from {}",
                    number_at(summary, "duration_s") > 0
@@ -97,8 +91,14 @@ std::string calls_text(const ordered_json& summary) {
                        : "at once",
                    text_at(summary, "began_at")));
   line(number("admitted"), "admitted", waits);
-  line(number("denied"), "denied", reasons);
+  line(number("denied"), "denied", "");
   line(number("timed_out"), "timed out", "");
+  for (const auto& [key, words] : {std::pair{"never_fit", "asked for more than a limit's whole amount"},
+                                   std::pair{"others_first", "met room, but others had waited for it"},
+                                   std::pair{"line_full", "met queue.max_waiting calls in line"},
+                                   std::pair{"too_many_open", "met queue.max_open open calls"}}) {
+    if (number(key) > 0) out += fmt::format("{:>11}{} of these {}\n", "", number(key), words);
+  }
   if (const auto upstream = summary.find("upstream"); upstream != summary.end()) {
     line(count_at(*upstream, "refused"),
          fmt::format("refused by the provider (429), of {} that reached it", count_at(*upstream, "calls")),
@@ -182,6 +182,7 @@ ordered_json summary_json(const simulation::Summary& summary, simulation::Engine
       {"denied", summary.denied()},
       {"timed_out", summary.timed_out()},
       {"never_fit", summary.never_fit()},
+      {"others_first", summary.others_first()},
       {"line_full", summary.line_full()},
       {"too_many_open", summary.too_many_open()},
       {"began_at", to_rfc3339(any ? zero + summary.began() : zero)},

@@ -23,6 +23,16 @@ Decision decision_of(Verdict verdict) {
   return verdict == Verdict::timed_out ? Decision::timed_out : Decision::denied;
 }
 
+std::optional<quota::LimitId> longest_in_the_way(std::span<const quota::Violation> violations) {
+  const quota::Violation* longest = nullptr;
+  for (const quota::Violation& violation : violations) {
+    if (violation.never_fits) return violation.limit;
+    if (longest == nullptr || violation.retry_at > longest->retry_at) longest = &violation;
+  }
+  if (longest == nullptr) return std::nullopt;
+  return longest->limit;
+}
+
 }  // namespace
 
 std::string_view to_string(Decision decision) {
@@ -58,6 +68,7 @@ bool Engine::arrive(const Arrival& arrival) {
   ask.wait = arrival.wait;
 
   const Slot slot = keep(arrival);
+  if (arrival.wait > Micros(0)) calls_[slot].id = arrival.id;
   const admission::Answer answer = service_.admit(ask, now(), [this, slot](const admission::Answer& later) {
     decide(calls_[slot].id, calls_[slot].at, later);
     if (later.verdict == Verdict::admitted) {
@@ -66,10 +77,7 @@ bool Engine::arrive(const Arrival& arrival) {
       free_.push_back(slot);
     }
   });
-  if (answer.verdict == Verdict::waiting) {
-    calls_[slot].id = arrival.id;
-    return true;
-  }
+  if (answer.verdict == Verdict::waiting) return true;
   decide(arrival.id, arrival.at, answer);
   if (answer.verdict == Verdict::admitted) {
     admitted(slot, answer);
@@ -102,8 +110,7 @@ void Engine::decide(std::string_view id, Micros at, const admission::Answer& ans
                   .limit = {},
                   .verdict = answer.verdict,
                   .call = answer.call};
-  if (decided.decision != Decision::admitted && !answer.violations.empty())
-    decided.limit = answer.violations.front().limit;
+  if (decided.decision != Decision::admitted) decided.limit = longest_in_the_way(answer.violations);
   sink_(decided);
 }
 

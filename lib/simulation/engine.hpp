@@ -38,7 +38,9 @@ struct Decided {
   Decision decision = Decision::admitted;
   Micros at{0};  // its arrival, since the start
   Micros decided_at{0};
-  std::optional<quota::LimitId> limit;        // that had no room; nullopt: admitted, or refused by no limit
+  // That had no room, and of several the one that will have none for longest; nullopt: admitted, or refused
+  // by no limit.
+  std::optional<quota::LimitId> limit;
   admission::Verdict verdict{};               // the service's own word: more than three reasons refuse
   const admission::OpenCall* call = nullptr;  // admitted
 };

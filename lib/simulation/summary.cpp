@@ -101,9 +101,14 @@ void Summary::add(const Decided& decided, Engine& engine) {
   const bool timed_out = decided.decision == Decision::timed_out;
   ++(timed_out ? timed_out_ : denied_);
   if (decided.limit) ++(timed_out ? use(*decided.limit).timed_out : use(*decided.limit).denied);
-  if (decided.verdict == admission::Verdict::never_fits) ++never_fit_;
-  if (decided.verdict == admission::Verdict::line_full) ++line_full_;
-  if (decided.verdict == admission::Verdict::too_many_open) ++too_many_open_;
+  using admission::Verdict;
+  if (decided.verdict == Verdict::never_fits) ++never_fit_;
+  if (decided.verdict == Verdict::line_full) ++line_full_;
+  if (decided.verdict == Verdict::too_many_open) {
+    ++too_many_open_;
+  } else if (!decided.limit) {
+    ++others_first_;
+  }
 }
 
 std::vector<LimitUse> Summary::limits(Engine& engine) const {

@@ -57,8 +57,10 @@ class Summary {
   [[nodiscard]] std::int64_t admitted() const { return admitted_; }
   [[nodiscard]] std::int64_t denied() const { return denied_; }
   [[nodiscard]] std::int64_t timed_out() const { return timed_out_; }
-  // Of those denied: by a limit that they can never fit; by queue.max_waiting; by queue.max_open.
+  // Of those denied or timed out: asked for more than a limit's whole amount; met room that others wait for.
+  // Of those denied: by queue.max_waiting; by queue.max_open.
   [[nodiscard]] std::int64_t never_fit() const { return never_fit_; }
+  [[nodiscard]] std::int64_t others_first() const { return others_first_; }
   [[nodiscard]] std::int64_t line_full() const { return line_full_; }
   [[nodiscard]] std::int64_t too_many_open() const { return too_many_open_; }
   // Of the admitted calls that waited.
@@ -76,7 +78,7 @@ class Summary {
   Use& use(quota::LimitId id);
 
   std::int64_t admitted_ = 0, denied_ = 0, timed_out_ = 0;
-  std::int64_t never_fit_ = 0, line_full_ = 0, too_many_open_ = 0;
+  std::int64_t never_fit_ = 0, others_first_ = 0, line_full_ = 0, too_many_open_ = 0;
   Durations waits_;
   Micros began_{-1}, ended_{0};
   std::vector<Use> uses_;  // by LimitId
