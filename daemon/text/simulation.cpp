@@ -70,6 +70,13 @@ std::string wait_text(double seconds) {
   return human_duration(Micros(static_cast<std::int64_t>(seconds * 1e6)));
 }
 
+std::string counting_text(const ordered_json& upstream) {
+  const std::string counting = text_at(upstream, "counting");
+  if (counting == word_of(Counting::bucket)) return "refills a bucket";
+  if (counting == word_of(Counting::sliding)) return "counts every interval";
+  return fmt::format("counts minutes that begin {:g}s after full ones", number_at(upstream, "phase_s"));
+}
+
 std::string calls_text(const ordered_json& summary) {
   const auto number = [&](const char* key) { return count_at(summary, key); };
   std::string out;
@@ -102,7 +109,7 @@ std::string calls_text(const ordered_json& summary) {
   if (const auto upstream = summary.find("upstream"); upstream != summary.end()) {
     line(count_at(*upstream, "refused"),
          fmt::format("refused by the provider (429), of {} that reached it", count_at(*upstream, "calls")),
-         fmt::format("; it counts {}, calls are up to {}s on their way", text_at(*upstream, "counting"),
+         fmt::format("; it {}, calls are up to {:g}s on their way", counting_text(*upstream),
                      number_at(*upstream, "jitter_s")));
   }
   return out;
