@@ -9,6 +9,8 @@ find_package(tomlplusplus REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(date REQUIRED)
 find_package(SQLite3 REQUIRED)
+find_package(OpenSSL 3 REQUIRED)
+find_package(ZLIB REQUIRED)
 
 # Third-party headers as system headers: our warnings are for our code.
 add_library(weir_asio INTERFACE)

@@ -30,7 +30,7 @@ bool Connection::await_handler() {
   if (body_ == Body::wanted) pump_body();
   if (state_ != before) return true;
   if (!flush()) return false;
-  if (drained_ != nullptr) {
+  while (drained_ != nullptr) {
     const auto callback = std::exchange(drained_, nullptr);
     callback();
     if (state_ != before) return true;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <chrono>
-#include <ctime>
 #include <functional>
 #include <list>
 #include <memory>
@@ -15,6 +14,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "http/coarse_time.hpp"
 #include "http/guard.hpp"
 #include "http/reply_head.hpp"
 #include "http/server.hpp"
@@ -30,14 +30,6 @@ using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_pro
 using Timer =
     boost::asio::basic_waitable_timer<std::chrono::steady_clock,
                                       boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
-
-// Timeouts need no better: 5 ns a reading, steps of 4 ms.
-using CoarseTime = std::chrono::nanoseconds;
-inline CoarseTime coarse_now() {
-  timespec at{};
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &at);
-  return std::chrono::seconds(at.tv_sec) + CoarseTime(at.tv_nsec);
-}
 
 class Connections : public std::enable_shared_from_this<Connections> {
  public:

@@ -1,0 +1,114 @@
+#include "upstream/call.hpp"
+
+#include <utility>
+
+#include "upstream/client.hpp"
+#include "upstream/connection.hpp"
+#include "upstream/dialer.hpp"
+
+namespace weir::upstream {
+namespace {
+
+constexpr std::size_t kOneWriteBytes = 32 * 1024;  // a body up to here goes out with its head
+
+}  // namespace
+
+Call::Call(Client& client, Request request, Receiver& receiver)
+    : client_(&client), request_(std::move(request)), receiver_(&receiver) {
+  if (request_.body.size() <= kOneWriteBytes) {
+    request_.head += request_.body;
+    request_.body.clear();
+  }
+}
+
+void Call::start() {
+  const auto keep = shared_from_this();
+  if (auto connection = client_->take_idle({request_.origin, request_.tls})) {
+    ++client_->stats_.reused;
+    return run_on(std::move(connection), true);
+  }
+  dial();
+}
+
+void Call::dial() {
+  ++client_->stats_.dialled;
+  dialer_ = std::make_shared<Dialer>(
+      client_->loop_, request_.origin, request_.tls,
+      [self = shared_from_this()](std::optional<Transport> transport, Failure failure) {
+        self->dialer_ = nullptr;
+        if (!transport) return self->fail(std::move(failure));
+        const Client::Key key{self->request_.origin, self->request_.tls};
+        auto connection = std::make_shared<Connection>(*self->client_, key, std::move(*transport));
+        self->client_->add(connection);
+        self->run_on(std::move(connection), false);
+      });
+  dial_deadline_ = http::coarse_now() + client_->options_.connect_timeout;
+  client_->dialling_.push_back(weak_from_this());
+  client_->arm_sweep();
+  dialer_->start();
+}
+
+void Call::run_on(std::shared_ptr<Connection> connection, bool reused) {
+  connection_ = connection;
+  connection->begin(shared_from_this(), reused);
+}
+
+bool Call::try_again(const Failure& failure) {
+  connection_ = nullptr;
+  if (receiver_ == nullptr || retried_ || body_begun_) return false;
+  // Of a request that was sent whole, nobody knows whether the server has acted on it.
+  if (failure.request_sent && !request_.idempotent) return false;
+  retried_ = true;
+  sent_ = false;
+  ++client_->stats_.retried;
+  dial();
+  return true;
+}
+
+void Call::sweep(http::CoarseTime now) {
+  if (dialer_ == nullptr || now < dial_deadline_) return;
+  Failure failure{Fault::connect_timeout, dialer_->stage() + " took too long"};
+  dialer_->cancel();
+  dialer_ = nullptr;
+  fail(std::move(failure));
+}
+
+void Call::fail(Failure failure) {
+  Receiver* receiver = receiver_;
+  ended();
+  if (receiver != nullptr) receiver->on_failure(failure);
+}
+
+void Call::ended() {
+  receiver_ = nullptr;
+  connection_ = nullptr;
+  client_ = nullptr;
+}
+
+bool Call::write(std::string_view bytes) {
+  body_begun_ = true;
+  return connection_ == nullptr || connection_->write(bytes);
+}
+
+void Call::finish() {
+  body_begun_ = true;
+  if (connection_ != nullptr) connection_->finish();
+}
+
+void Call::pause() {
+  if (connection_ != nullptr) connection_->pause();
+}
+
+void Call::resume() {
+  if (connection_ != nullptr) connection_->resume();
+}
+
+void Call::cancel() {
+  const auto keep = shared_from_this();
+  receiver_ = nullptr;
+  if (const auto dialer = std::exchange(dialer_, nullptr)) dialer->cancel();
+  if (const auto connection = std::exchange(connection_, nullptr)) connection->close();
+  client_ = nullptr;
+}
+
+}  // namespace weir::upstream

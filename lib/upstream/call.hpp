@@ -1,0 +1,95 @@
+// One request to an upstream and its answer. Made by Client; shared by whoever asked and by the connection
+// that serves it; loop thread.
+//
+// Backpressure both ways: a streamed body is taken while write() says true, then again from on_room(); the
+// answer is handed on as it is read, at most 64 KiB at a time, and not while paused.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "http/coarse_time.hpp"
+
+#include "upstream/failure.hpp"
+#include "upstream/origin.hpp"
+#include "upstream/response_parser.hpp"
+
+namespace weir::upstream {
+
+class Client;
+class Connection;
+class Dialer;
+class TlsContext;
+
+struct Request {
+  Origin origin;
+  const TlsContext* tls = nullptr;  // for a TLS origin; must outlive the call
+  std::string head;                 // request line and header lines, with the empty line
+  std::string body;                 // whole; empty if there is none or it is streamed
+  bool streamed = false;            // the body comes by write() and finish()
+  bool chunked = false;             // and is sent in chunks
+  bool to_head = false;             // the method is HEAD
+  bool idempotent = false;  // may be sent again even if the server may have acted on it (RFC 9110, 9.2.2)
+};
+
+// What happens to a call, in this order: on_sent() (once; the answer may come before it), on_head(),
+// on_body() for each piece, then on_end() or, at any point, on_failure(). From within any of these the call
+// may be cancelled. Views are valid during the call only.
+class Receiver {
+ public:
+  virtual ~Receiver() = default;
+  virtual void on_connected(bool reused) = 0;  // the request goes out now
+  virtual void on_sent() = 0;                  // all of it was handed to the connection
+  virtual void on_room() = 0;                  // write() may go on
+  virtual void on_head(const AnswerHead& head) = 0;
+  virtual void on_body(std::string_view bytes) = 0;
+  virtual void on_quiet() = 0;  // all that was received so far has been handed on
+  virtual void on_end() = 0;
+  virtual void on_failure(const Failure& failure) = 0;
+};
+
+class Call : public std::enable_shared_from_this<Call> {
+ public:
+  Call(Client& client, Request request, Receiver& receiver);
+
+  // Takes a connection that waits, or dials. Calls the receiver from here or later.
+  void start();
+  // A streamed body. False: enough for now, until on_room(). What is written before the connection is there
+  // waits in memory: write nothing before on_connected().
+  bool write(std::string_view bytes);
+  void finish();
+  // No more of the answer for now.
+  void pause();
+  void resume();
+  // No more callbacks; what is under way is broken off.
+  void cancel();
+
+  [[nodiscard]] bool request_sent() const { return sent_; }
+
+ private:
+  friend class Connection;
+  friend class Client;
+
+  void dial();
+  void run_on(std::shared_ptr<Connection> connection, bool reused);
+  // The connection broke off before any byte of an answer: sends the request again, once, on a fresh one, if
+  // that is safe.
+  bool try_again(const Failure& failure);
+  void sweep(http::CoarseTime now);
+  void fail(Failure failure);
+  void ended();  // by the connection: nothing of this call is under way any more
+
+  Client* client_;  // null: over
+  Request request_;
+  Receiver* receiver_;  // null: cancelled, or over
+  std::shared_ptr<Connection> connection_;
+  std::shared_ptr<Dialer> dialer_;
+  http::CoarseTime dial_deadline_{};
+  bool body_begun_ = false;  // of a streamed one: it cannot be sent again
+  bool retried_ = false;
+  bool sent_ = false;
+};
+
+}  // namespace weir::upstream

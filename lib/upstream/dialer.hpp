@@ -1,0 +1,61 @@
+// Gets a connection to an origin: resolves its name, tries the addresses one after the other with a head
+// start for each (RFC 8305, light: families alternate, the next is tried after 250 ms or at the first's
+// failure), then the TLS handshake. Kept alive by the operations under way; loop thread. No deadline of its
+// own: whoever dials cancels.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/ip/basic_resolver.hpp>
+
+#include "upstream/failure.hpp"
+#include "upstream/origin.hpp"
+#include "upstream/transport.hpp"
+
+namespace weir::upstream {
+
+class Dialer : public std::enable_shared_from_this<Dialer> {
+ public:
+  // Called once, from a later turn of the loop: a transport, or why there is none.
+  using Done = std::function<void(std::optional<Transport>, Failure)>;
+
+  // `tls`: null for a plain origin; must outlive this.
+  Dialer(boost::asio::io_context& loop, Origin origin, const TlsContext* tls, Done done);
+  void start();
+  void cancel();  // `done` is not called any more
+  // What it is waiting for, for the message of whoever loses patience.
+  [[nodiscard]] std::string stage() const;
+
+ private:
+  using Endpoint = boost::asio::ip::tcp::endpoint;
+  using Resolver = boost::asio::ip::basic_resolver<boost::asio::ip::tcp, Executor>;
+  using Timer =
+      boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+                                        boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
+
+  void resolved(std::vector<Endpoint> found);
+  void try_next();
+  void connected(std::size_t attempt, const boost::system::error_code& ec);
+  void shake_hands();
+  void fail(Failure failure);
+  void close_attempts();
+
+  boost::asio::io_context& loop_;
+  const Origin origin_;
+  const TlsContext* const tls_;
+  Done done_;  // empty: over
+  Resolver resolver_;
+  Timer timer_;
+  std::vector<Endpoint> endpoints_;
+  std::vector<std::unique_ptr<Socket>> attempts_;  // by endpoint; null: failed
+  std::size_t pending_ = 0;
+  std::string last_error_;
+  std::optional<Transport> transport_;
+};
+
+}  // namespace weir::upstream

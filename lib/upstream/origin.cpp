@@ -1,0 +1,55 @@
+#include "upstream/origin.hpp"
+
+#include <algorithm>
+
+#include "http/guard.hpp"
+#include "http/text.hpp"
+
+namespace weir::upstream {
+namespace {
+
+bool is_port(std::string_view text) {
+  return !text.empty() && text.size() <= 5 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+std::string Origin::authority() const {
+  std::string text = host.find(':') == std::string::npos ? host : "[" + host + "]";
+  if (port != (tls ? "443" : "80")) text += ":" + port;
+  return text;
+}
+
+bool Origin::loopback() const {
+  return http::is_loopback_host(host.find(':') == std::string::npos ? host : "[" + host + "]");
+}
+
+std::optional<BaseUrl> parse_base_url(std::string_view url) {
+  BaseUrl base;
+  if (http::starts_with_ignoring_case(url, "https://")) {
+    url.remove_prefix(8);
+  } else if (http::starts_with_ignoring_case(url, "http://")) {
+    base.origin.tls = false;
+    url.remove_prefix(7);
+  } else {
+    return std::nullopt;
+  }
+  const std::string_view authority = url.substr(0, url.find('/'));
+  base.path = url.substr(authority.size());
+  while (base.path.ends_with('/')) base.path.pop_back();
+  const std::string_view host = http::host_of(authority);
+  if (host.empty()) return std::nullopt;
+  // What host_of() left out: a final dot, and ":port".
+  const std::size_t colon = authority.find(':', authority.starts_with('[') ? host.size() : 0);
+  base.origin.port = base.origin.tls ? "443" : "80";
+  if (colon != std::string_view::npos) {
+    const std::string_view port = authority.substr(colon + 1);
+    if (!is_port(port)) return std::nullopt;
+    base.origin.port = port;
+  }
+  base.origin.host = host.starts_with('[') ? host.substr(1, host.size() - 2) : host;
+  return base;
+}
+
+}  // namespace weir::upstream

@@ -1,0 +1,38 @@
+#include "upstream/origin.hpp"
+
+#include <doctest/doctest.h>
+
+namespace weir::upstream {
+
+TEST_CASE("a base URL is taken apart") {
+  const auto base = parse_base_url("https://generativelanguage.googleapis.com/");
+  REQUIRE(base);
+  CHECK(base->origin == Origin{true, "generativelanguage.googleapis.com", "443"});
+  CHECK(base->path.empty());
+  CHECK(base->origin.authority() == "generativelanguage.googleapis.com");
+  CHECK(!base->origin.loopback());
+
+  const auto groq = parse_base_url("HTTPS://api.groq.com:8443/openai/v1/");
+  REQUIRE(groq);
+  CHECK(groq->origin.authority() == "api.groq.com:8443");
+  CHECK(groq->path == "/openai/v1");
+
+  const auto six = parse_base_url("http://[::1]:8080");
+  REQUIRE(six);
+  CHECK(six->origin == Origin{false, "::1", "8080"});
+  CHECK(six->origin.authority() == "[::1]:8080");
+  CHECK(six->origin.loopback());
+  CHECK(parse_base_url("http://[::1]")->origin.authority() == "[::1]");
+  CHECK(parse_base_url("http://localhost")->origin.loopback());
+  CHECK(parse_base_url("http://127.0.0.1:1/v1")->origin.port == "1");
+}
+
+TEST_CASE("what is no base URL is refused") {
+  for (const char* text : {"", "api.example.com", "ftp://x", "https://", "https:///x",
+                           "http://x:", "http://x:1b", "http://x:123456", "http://a@b", "http://[::1"}) {
+    CAPTURE(text);
+    CHECK(!parse_base_url(text));
+  }
+}
+
+}  // namespace weir::upstream
