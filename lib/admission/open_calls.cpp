@@ -9,6 +9,8 @@ namespace {
 std::int64_t second_up(SteadyTime at) {
   return (at.time_since_epoch().count() + 999'999) / 1'000'000;
 }
+constexpr std::int64_t kKeptInterval_s = 600;  // a kept call is looked at again after that
+
 std::int64_t second_down(SteadyTime at) {
   return at.time_since_epoch().count() / 1'000'000;
 }
@@ -38,12 +40,16 @@ void OpenCalls::insert(const OpenCall& call) {
   newest_ = index;
 
   // A lease that ended before the last sweep (recovery after a long stop) is due at the next one.
-  const std::int64_t due = std::max(second_up(call.lease_end()), swept_to_ + 1);
-  slot.bucket = static_cast<std::uint32_t>(due % static_cast<std::int64_t>(kWheel));
-  slot.due.next = wheel_[slot.bucket];
+  link_due(index, std::max(second_up(call.lease_end()), swept_to_ + 1));
+  by_id_.emplace(call.id, index);
+}
+
+void OpenCalls::link_due(Index index, std::int64_t second) {
+  Slot& slot = slots_[index];
+  slot.bucket = static_cast<std::uint32_t>(second % static_cast<std::int64_t>(kWheel));
+  slot.due = {kNone, wheel_[slot.bucket]};
   if (slot.due.next != kNone) slots_[slot.due.next].due.previous = index;
   wheel_[slot.bucket] = index;
-  by_id_.emplace(call.id, index);
 }
 
 OpenCall* OpenCalls::find(ledger::CallId id) {
@@ -64,6 +70,11 @@ void OpenCalls::unlink(Index index) {
   const Slot& slot = slots_[index];
   (slot.age.previous == kNone ? oldest_ : slots_[slot.age.previous].age.next) = slot.age.next;
   (slot.age.next == kNone ? newest_ : slots_[slot.age.next].age.previous) = slot.age.previous;
+  unlink_due(index);
+}
+
+void OpenCalls::unlink_due(Index index) {
+  const Slot& slot = slots_[index];
   (slot.due.previous == kNone ? wheel_[slot.bucket] : slots_[slot.due.previous].due.next) = slot.due.next;
   if (slot.due.next != kNone) slots_[slot.due.next].due.previous = slot.due.previous;
 }
@@ -80,9 +91,18 @@ void OpenCalls::expired(SteadyTime now, std::vector<ledger::CallId>& ids) {
   for (std::int64_t second = from; second <= to; ++second) {
     for (Index i = wheel_[static_cast<std::size_t>(second % static_cast<std::int64_t>(kWheel))]; i != kNone;
          i = slots_[i].due.next) {
-      if (second_up(slots_[i].call.lease_end()) <= to) ids.push_back(slots_[i].call.id);
+      if (slots_[i].call.kept) {
+        again_.push_back(i);
+      } else if (second_up(slots_[i].call.lease_end()) <= to) {
+        ids.push_back(slots_[i].call.id);
+      }
     }
   }
+  for (const Index i : again_) {
+    unlink_due(i);
+    link_due(i, to + kKeptInterval_s);
+  }
+  again_.clear();
   swept_to_ = to;
   std::sort(ids.begin(), ids.end());  // closed in the order of their admission
 }

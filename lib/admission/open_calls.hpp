@@ -29,6 +29,7 @@ struct OpenCall {
   Share share{};              // of a contended quota, as counted for its consumer
   std::int64_t estimate = 0;  // of its input tokens, before any correction; 0: the caller stated them
   bool uncertain = false;     // that rests on assumed figures
+  bool kept = false;  // by the daemon itself, which will close it: its lease does not end while it runs
 
   [[nodiscard]] SteadyTime admitted() const { return SteadyTime(Micros(id)); }
   [[nodiscard]] SteadyTime lease_end() const { return admitted() + lease; }
@@ -50,7 +51,7 @@ class OpenCalls {
   void each(const Visit& visit) const {
     for (const auto& [id, index] : by_id_) visit(slots_[index].call);
   }
-  // Appends the ids whose lease has ended by `now`, rounded up to whole seconds.
+  // Appends the ids whose lease has ended by `now`, rounded up to whole seconds; kept calls are passed over.
   void expired(SteadyTime now, std::vector<ledger::CallId>& ids);
 
  private:
@@ -66,6 +67,8 @@ class OpenCalls {
     Links age, due;
     std::uint32_t bucket = 0;
   };
+  void link_due(Index index, std::int64_t second);
+  void unlink_due(Index index);
   void unlink(Index index);
 
   std::vector<Slot> slots_;
@@ -73,6 +76,7 @@ class OpenCalls {
   boost::unordered_flat_map<ledger::CallId, Index> by_id_;
   Index oldest_ = kNone, newest_ = kNone;
   std::array<Index, kWheel> wheel_;
+  std::vector<Index> again_;    // kept calls that a sweep came across
   std::int64_t swept_to_ = -1;  // second up to which the wheel was swept; -1: not yet
 };
 

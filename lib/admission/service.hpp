@@ -92,6 +92,8 @@ class Service {
   // Leaves the line; its `done` is not called.
   void abandon(std::uint64_t ticket);
 
+  // The daemon itself makes this call, and will settle or cancel it: its lease does not end while it runs.
+  void keep(ledger::CallId id) { open_.find(id)->kept = true; }
   Settled settle(ledger::CallId id, const Settlement& settlement, const Now& now);
   // The same for a call that is closed already, as the ledger has it: a repetition, a contradiction, or the
   // late settlement of an expired call, which corrects its charge.

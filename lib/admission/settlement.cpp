@@ -32,6 +32,7 @@ std::uint64_t fingerprint(const Settlement& settlement) {
   }
   mix(hash, settlement.latency.count());
   mix(hash, settlement.sent_at ? settlement.sent_at->time_since_epoch().count() : -1);
+  if (settlement.partial) mix(hash, 1);
   return hash >> 1;  // the ledger's integers are signed
 }
 
@@ -50,6 +51,7 @@ Amounts charge_of(const Settlement& settlement, const Amounts& held, NanoUsd cos
             usage.output_tokens + usage.thoughts_tokens, images_known ? usage.images : held.images, cost};
   }
   Amounts charged = held;
+  if (settlement.partial) return charged;
   if (settlement.status >= 400) {
     charged.cost = 0;
     charged.images = 0;
@@ -71,7 +73,8 @@ ledger::Outcome outcome_of(const Settlement& settlement, const OpenCall& call, c
   outcome.usage = settlement.usage.value_or(Usage{});
   outcome.cost = settlement.usage ? price.cost(*settlement.usage) : 0;
   outcome.charged = charge_of(settlement, call.held, outcome.cost);
-  outcome.estimated = !settlement.usage && outcome.charged.input_tokens + outcome.charged.output_tokens > 0;
+  outcome.estimated = settlement.partial ||
+                      (!settlement.usage && outcome.charged.input_tokens + outcome.charged.output_tokens > 0);
   outcome.straddles = straddles(span_of(call.id, call.skew.count(), outcome), guard);
   outcome.fingerprint = fingerprint(settlement);
   return outcome;

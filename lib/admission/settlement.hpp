@@ -21,6 +21,8 @@ struct Settlement {
   std::optional<WallTime> sent_at;
   std::optional<provider::UpstreamError> error;
   std::vector<provider::RateLimit> rate_limits;  // of the answer's headers
+  // The answer broke off, or never came, though the call was sent: `usage` is what had been told until then.
+  bool partial = false;
 };
 
 // Equal for two settlements that say the same; used to tell a repetition from a contradiction.
@@ -33,7 +35,8 @@ SteadyTime latest_moment(const Settlement& settlement, SteadyTime admitted, Micr
 // What a settled call is charged in the end.
 // With a usage: that. Without: requests stay charged whatever the status (failed calls count too); tokens
 // stay at the estimate for 2xx and 4xx (upstream counts the tokens of a call that it refuses as too long) and
-// are taken back for 5xx, which counts requests only; errors cost no money.
+// are taken back for 5xx, which counts requests only; errors cost no money. Of a partial answer without usage
+// nothing is known, so everything stays at the estimate.
 Amounts charge_of(const Settlement& settlement, const Amounts& held, NanoUsd cost);
 
 ledger::Outcome outcome_of(const Settlement& settlement, const OpenCall& call, const catalog::Price& price,

@@ -7,18 +7,12 @@
 
 #include "admission/service.hpp"
 #include "ledger/records.hpp"
+#include "quota/amount_text.hpp"
 
 namespace weir::api {
 
-void append_int(std::string& out, std::int64_t value);
-// Seconds with up to three decimals: "5", "0.25".
-void append_seconds(std::string& out, Micros duration);
-// Dollars with six decimals, rounded half up: "0.000123".
-void append_usd(std::string& out, NanoUsd amount);
 void append_time(std::string& out, WallTime at);              // with quotes
 void append_string(std::string& out, std::string_view text);  // with quotes, escaped
-// In the metric's unit: a count, or dollars.
-void append_amount(std::string& out, Metric metric, std::int64_t amount);
 
 // 201 of POST /v1/admissions. The same text for a call read back from the ledger, so a retry gets the first
 // answer.

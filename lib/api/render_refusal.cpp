@@ -1,115 +1,15 @@
 // Refusals: how a 429 and a 422 say what is used up, how much of it, and when to come back.
 #include <algorithm>
 
+#include "admission/refusal_text.hpp"
 #include "api/render.hpp"
 #include "time/rfc3339.hpp"
 
 namespace weir::api {
 namespace {
 
-std::string_view words(Metric metric) {
-  switch (metric) {
-    case Metric::requests:
-      return "requests";
-    case Metric::input_tokens:
-      return "input tokens";
-    case Metric::output_tokens:
-      return "output tokens";
-    case Metric::total_tokens:
-      return "tokens";
-    case Metric::images:
-      return "images";
-    case Metric::cost_usd:
-      return "US dollars";
-    case Metric::in_flight:
-      return "calls in flight";
-  }
-  return {};
-}
-
 std::int64_t whole_seconds_up(Micros duration) {
   return std::max<std::int64_t>(0, (duration.count() + 999'999) / 1'000'000);
-}
-
-// The violation that lasts longest: the others end before it.
-const quota::Violation* binding(std::span<const quota::Violation> violations) {
-  const quota::Violation* last = nullptr;
-  for (const quota::Violation& violation : violations) {
-    if (last == nullptr || violation.retry_at > last->retry_at) last = &violation;
-  }
-  return last;
-}
-
-void append_models(std::string& out, const quota::LimitSpec& spec) {
-  for (std::size_t i = 0; i < spec.models.size(); ++i) {
-    if (i > 0) out += ", ";
-    out += spec.models[i];
-  }
-}
-
-// "20 of 20 requests per day are used for gemini-2.5-flash in project default"
-void append_state(std::string& out, const quota::LimitSpec& spec, const quota::Violation& violation,
-                  std::string_view project) {
-  append_amount(out, spec.metric, violation.used + violation.held);
-  out += " of ";
-  append_amount(out, spec.metric, spec.amount);
-  out += ' ';
-  out += words(spec.metric);
-  if (spec.window.kind != quota::WindowKind::in_flight) {
-    out += " per ";
-    out += to_string(spec.window);
-    out += violation.held > 0 ? " are used or held by open calls" : " are used";
-  } else {
-    out += " are open";
-  }
-  out += " for ";
-  append_models(out, spec);
-  out += " in project ";
-  out += project;
-  if (!spec.consumer.empty()) {
-    out += " by consumer ";
-    out += spec.consumer;
-  }
-  if (violation.requested > 1) {
-    out += ", and this call takes ";
-    append_amount(out, spec.metric, violation.requested);
-  }
-}
-
-std::string denial_detail(const admission::Answer& answer, const quota::Violation* last, WallTime retry_at,
-                          const quota::Book& book, std::size_t waiting) {
-  std::string detail;
-  detail.reserve(320);
-  if (last == nullptr) {
-    append_int(detail, static_cast<std::int64_t>(waiting));
-    detail += " calls wait for room on the limits of this call, and come first";
-    return detail;
-  }
-  const quota::LimitSpec& spec = book.spec(last->limit);
-  if (spec.gate) {
-    detail += "the upstream has refused calls of ";
-    append_models(detail, spec);
-    detail += " in project ";
-    detail += answer.lane->project_name;
-    detail += " without naming a limit, so they rest; GET /v1/observations shows its words";
-  } else if (last->exhausted) {
-    detail += "the upstream has answered that ";
-    detail += spec.name;
-    detail += " is used up in project ";
-    detail += answer.lane->project_name;
-  } else {
-    append_state(detail, spec, *last, answer.lane->project_name);
-  }
-  const bool calendar =
-      spec.window.kind != quota::WindowKind::sliding && spec.window.kind != quota::WindowKind::in_flight;
-  detail += calendar ? "; it resets at " : "; there may be room at ";
-  detail += to_rfc3339(retry_at);
-  if (answer.verdict == admission::Verdict::timed_out) {
-    detail += "; waited ";
-    append_seconds(detail, answer.waited);
-    detail += " s";
-  }
-  return detail;
 }
 
 // A structured-field string: printable ASCII, quotes and backslashes escaped.
@@ -222,7 +122,7 @@ void append_denial(std::string& out, std::string& headers, const admission::Answ
       "{\"type\":\"https://iana.org/assignments/http-problem-types#quota-exceeded\",\"title\":\"Quota "
       "exceeded\","
       "\"status\":429,\"detail\":";
-  append_string(out, denial_detail(answer, binding(answer.violations), retry_at, book, waiting));
+  append_string(out, admission::denial_text(answer, retry_at, book, waiting));
   append_violations(out, answer.violations, &now, book);
   out += ",\"retry_at\":";
   append_time(out, retry_at);
@@ -234,37 +134,8 @@ void append_denial(std::string& out, std::string& headers, const admission::Answ
 }
 
 void append_never_fits(std::string& out, const admission::Answer& answer, const quota::Book& book) {
-  std::string detail;
-  for (const quota::Violation& violation : answer.violations) {
-    if (!violation.never_fits) continue;
-    const quota::LimitSpec& spec = book.spec(violation.limit);
-    if (spec.amount == 0) {
-      detail = "model ";
-      detail += answer.lane->model;
-      detail += " is not available in project ";
-      detail += answer.lane->project_name;
-      detail += ": ";
-      detail += spec.name;
-      detail += " is 0 on its tier (source: ";
-      detail += to_string(spec.source);
-      detail += spec.published.empty() ? std::string(")") : " of " + spec.published + ")";
-      break;
-    }
-    detail = "this call takes ";
-    append_amount(detail, spec.metric, violation.requested);
-    detail += ' ';
-    detail += words(spec.metric);
-    detail += ", and ";
-    detail += spec.name;
-    detail += " in project ";
-    detail += answer.lane->project_name;
-    detail += " allows only ";
-    append_amount(detail, spec.metric, spec.amount);
-    detail += "; make it smaller";
-    break;
-  }
   out += "{\"type\":\"urn:weir:problem:never-fits\",\"title\":\"Never fits\",\"status\":422,\"detail\":";
-  append_string(out, detail);
+  append_string(out, admission::never_fits_text(answer, book));
   append_violations(out, answer.violations, nullptr, book);
   out += '}';
 }

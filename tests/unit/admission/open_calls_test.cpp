@@ -52,6 +52,21 @@ TEST_CASE("the longest lease is not taken for one that is due now") {
   CHECK(expired(calls, 3'601'000'000) == std::vector<ledger::CallId>{1});
 }
 
+TEST_CASE("a kept call's lease never ends, and others around it end as ever") {
+  OpenCalls calls;
+  calls.insert(call(0, 1'000'000));
+  calls.insert(call(1, 1'000'000));
+  calls.insert(call(2, 1'000'000));
+  calls.find(kStart + 1)->kept = true;
+  CHECK(expired(calls, 1'000'000'000) == std::vector<ledger::CallId>{0, 2});
+  calls.erase(kStart);
+  calls.erase(kStart + 2);
+  for (std::int64_t s = 1001; s < 20'000; ++s) REQUIRE(expired(calls, s * 1'000'000).empty());
+  CHECK(calls.oldest() == kStart + 1);
+  calls.erase(kStart + 1);
+  CHECK(calls.size() == 0);
+}
+
 TEST_CASE("slots are reused, and the oldest open call is known whatever is closed in between") {
   OpenCalls calls;
   CHECK(calls.oldest() == 0);

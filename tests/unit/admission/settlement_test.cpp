@@ -38,6 +38,23 @@ TEST_CASE("without a usage the estimate stays for 2xx and 4xx, and only the requ
   CHECK(charge_of(status(503), held, 0) == Amounts{1, 0, 0, 0, 0});
 }
 
+TEST_CASE("a partial answer charges what was seen, or else the whole estimate, and is marked") {
+  OpenCall call;
+  call.id = kSteadyNoon.time_since_epoch().count();
+  call.held = Amounts{1, 50, 5, 1, 999};
+  Settlement settlement = status(502);
+  settlement.partial = true;
+  const Now now{kSteadyNoon, kNoon};
+  const ledger::Outcome unseen = outcome_of(settlement, call, catalog::Price{}, kGuard, now);
+  CHECK(unseen.charged == call.held);
+  CHECK(unseen.estimated);
+  settlement.usage = Usage{.input_tokens = 40, .output_tokens = 2};
+  const ledger::Outcome seen = outcome_of(settlement, call, catalog::Price{}, kGuard, now);
+  CHECK(seen.charged.input_tokens == 40);
+  CHECK(seen.charged.output_tokens == 2);
+  CHECK(seen.estimated);
+}
+
 TEST_CASE(
     "a charge ages from what was sent, never before the admission and never after the settlement, plus the "
     "guard") {
