@@ -99,6 +99,21 @@ void read_estimates(ConfigReader& reader, TomlTable& document, Config& config) {
   table.finish();
 }
 
+void read_proxy(ConfigReader& reader, TomlTable& document, Config& config) {
+  const toml::table* section = document.table("proxy");
+  if (section == nullptr) return;
+  TomlTable table(*section, "[proxy]", reader.findings);
+  ProxyConfig& proxy = config.proxy;
+  table.number("wait_s", proxy.wait_s, 0, 86'400);
+  table.count("max_metered_body_bytes", proxy.max_metered_body_bytes, kKiB, 1024 * kMiB);
+  table.number("connect_timeout_s", proxy.connect_timeout_s, 0.1, 3600);
+  table.number("first_byte_timeout_s", proxy.first_byte_timeout_s, 0.1, 86'400);
+  table.number("idle_timeout_s", proxy.idle_timeout_s, 0.1, 86'400);
+  table.number("keep_alive_s", proxy.keep_alive_s, 0.1, 3600);
+  table.count("max_idle_connections", proxy.max_idle_connections, 0, 10'000);
+  table.finish();
+}
+
 }  // namespace
 
 bool read_secret_key(ConfigReader& reader, TomlTable& table, std::string_view key, Secret& out) {
@@ -156,6 +171,7 @@ ConfigResult parse_config(std::string_view text, const std::string& file, const 
   read_ledger(reader, document, config);
   read_queue(reader, document, config);
   read_estimates(reader, document, config);
+  read_proxy(reader, document, config);
   read_projects(reader, document, config);
   read_pools(reader, document, config);
   read_consumers(reader, document, config);

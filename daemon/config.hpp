@@ -69,6 +69,17 @@ struct EstimatesConfig {
   bool operator==(const EstimatesConfig&) const = default;
 };
 
+struct ProxyConfig {
+  double wait_s = 30;  // for room, unless the caller says otherwise; bounded by queue.max_wait_s
+  std::size_t max_metered_body_bytes = std::size_t{20} << 20;
+  double connect_timeout_s = 10;
+  double first_byte_timeout_s = 600;
+  double idle_timeout_s = 300;
+  double keep_alive_s = 55;
+  std::size_t max_idle_connections = 64;  // per upstream
+  bool operator==(const ProxyConfig&) const = default;
+};
+
 struct ProjectConfig {
   std::string name = "default";
   std::string provider = "gemini";
@@ -77,6 +88,7 @@ struct ProjectConfig {
   bool use_catalog = true;
   bool explore = false;
   Secret api_key;         // the proxy's; empty: none configured
+  std::string ca_file;    // authorities that the proxy trusts in place of the system's; absolute; "" = none
   std::string base_url;   // without a trailing slash; default: the catalog's for the provider; may be empty
   std::string time_zone;  // IANA, exists: the provider's, in which reports cut their days
   Micros guard{250'000};  // network jitter that the quota arithmetic allows for
@@ -98,6 +110,7 @@ struct ConsumerConfig {
   std::string name;
   Priority priority = Priority::normal;
   double weight = 1;
+  Secret token;          // as a caller's key it names this consumer; empty: none
   double max_share = 1;  // (0, 1], of any one limit
   // Hold in every project, each with its own counter. LimitSpec::consumer is the consumer's name, and the
   // limit's name ends in
@@ -112,6 +125,7 @@ struct Config {
   ledger::Options ledger;  // path is absolute
   QueueConfig queue;
   EstimatesConfig estimates;
+  ProxyConfig proxy;
   std::vector<ProjectConfig> projects;  // never empty
   std::vector<PoolConfig> pools;
   std::vector<ConsumerConfig> consumers;

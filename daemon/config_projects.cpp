@@ -1,10 +1,13 @@
 // [[projects]], [[pools]] and [[consumers]].
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include <fmt/format.h>
 
 #include "daemon/config_sections.hpp"
+#include "daemon/environment.hpp"
+#include "http/guard.hpp"
 #include "text/suggest.hpp"
 
 namespace weir::daemon {
@@ -56,6 +59,14 @@ std::string url_problem(std::string_view url) {
   return {};
 }
 
+// Without TLS, to another machine.
+bool sent_in_clear(std::string_view url) {
+  constexpr std::string_view kScheme = "http://";
+  if (!url.starts_with(kScheme)) return false;
+  const std::string_view rest = url.substr(kScheme.size());
+  return !http::is_loopback_host(http::host_of(rest.substr(0, rest.find('/'))));
+}
+
 void read_provider(ConfigReader& reader, TomlTable& table, ProjectConfig& project) {
   const auto providers = reader.catalog.providers();
   bool known = true;
@@ -92,12 +103,24 @@ ProjectConfig read_project(ConfigReader& reader, TomlTable& table) {
   table.boolean("use_catalog", project.use_catalog);
   table.boolean("explore", project.explore);
   read_secret_key(reader, table, "api_key_file", project.api_key);
+  if (std::string name; table.text("ca_file", name)) {
+    project.ca_file = find_secret(name, reader.file, reader.environment);
+    if (std::error_code failed; !std::filesystem::is_regular_file(project.ca_file, failed))
+      table.error("ca_file", fmt::format("ca_file {} is not there", project.ca_file));
+  }
   if (table.text("base_url", project.base_url)) {
     if (const auto problem = url_problem(project.base_url); !problem.empty()) {
       table.error("base_url", fmt::format("base_url \"{}\" {}", project.base_url, problem));
     }
   }
   while (project.base_url.ends_with('/')) project.base_url.pop_back();
+  if (sent_in_clear(project.base_url)) {
+    reader.findings.warning(
+        table.place("base_url"),
+        fmt::format("base_url \"{}\" is not https: the API key, and all that is asked and "
+                    "answered, can be read on the way",
+                    project.base_url));
+  }
   double guard_s = seconds(project.guard);
   if (table.number("guard_s", guard_s, 0, 60)) project.guard = Micros(std::llround(guard_s * 1e6));
   project.limits = read_limits(
@@ -137,6 +160,7 @@ ConsumerConfig read_consumer(ConfigReader& reader, TomlTable& table) {
     table.error("max_share",
                 "max_share must be above 0: it is the part of a limit that the consumer may use");
   }
+  read_secret_key(reader, table, "token_file", consumer.token);
   consumer.limits = read_limits(reader, table, "[[consumers.limits]]", {{}, {}, consumer.name});
   table.finish();
   return consumer;

@@ -26,6 +26,8 @@
 #include "telemetry/metrics.hpp"
 #include "telemetry/process.hpp"
 
+#include "proxy/proxy.hpp"
+
 namespace weir::daemon {
 namespace {
 
@@ -35,6 +37,32 @@ namespace asio = boost::asio;
 constexpr std::chrono::seconds kPatience{10};
 // Leases end, denials are written and the line is looked at this often when nothing else happens.
 constexpr std::chrono::seconds kTick{1};
+
+proxy::Setup proxy_setup(const Config& config) {
+  const auto milliseconds = [](double value_s) {
+    return std::chrono::milliseconds(static_cast<std::int64_t>(value_s * 1e3));
+  };
+  proxy::Setup setup;
+  for (const ProjectConfig& project : config.projects) {
+    setup.projects.push_back({.name = project.name,
+                              .provider = project.provider,
+                              .base_url = project.base_url,
+                              .api_key = project.api_key.reveal(),
+                              .ca_file = project.ca_file});
+  }
+  for (const ConsumerConfig& consumer : config.consumers) {
+    if (!consumer.token.empty()) setup.tokens.push_back({consumer.name, consumer.token.reveal()});
+  }
+  setup.bearer_token = config.server.bearer_token.reveal();
+  setup.wait = Micros(static_cast<std::int64_t>(config.proxy.wait_s * 1e6));
+  setup.max_metered_body_bytes = config.proxy.max_metered_body_bytes;
+  setup.client = {.connect_timeout = milliseconds(config.proxy.connect_timeout_s),
+                  .first_byte_timeout = milliseconds(config.proxy.first_byte_timeout_s),
+                  .idle_timeout = milliseconds(config.proxy.idle_timeout_s),
+                  .keep_alive = milliseconds(config.proxy.keep_alive_s),
+                  .max_idle = config.proxy.max_idle_connections};
+  return setup;
+}
 
 http::ServerOptions server_options(const ServerConfig& config) {
   http::ServerOptions options;
@@ -74,8 +102,17 @@ class Daemon {
               .now = [this] { return clock_.now(); },
               .line_changed = [this] { wake_for_line(); },
               .process_metrics = telemetry::append_process_metrics}),
+        proxy_({.loop = loop_,
+                .service = service_,
+                .ledger = ledger_,
+                .metrics = metrics_,
+                .now = [this] { return clock_.now(); },
+                .line_changed = [this] { wake_for_line(); }},
+               proxy_setup(config)),
         server_(loop_, server_options(config.server),
-                [this](http::Exchange& exchange) { api_.handle(exchange); }),
+                [this](http::Exchange& exchange) { api_.handle(exchange); },
+                {.prefix = std::string(proxy::Proxy::kPrefix),
+                 .handler = [this](http::Exchange& exchange) { proxy_.handle(exchange); }}),
         signals_(loop_, SIGTERM, SIGINT, SIGHUP),
         ticker_(loop_),
         line_timer_(loop_) {
@@ -181,6 +218,7 @@ class Daemon {
   admission::Service service_;
   api::ReportPool reports_;
   api::Api api_;
+  proxy::Proxy proxy_;
   http::Server server_;
   asio::signal_set signals_;
   asio::steady_timer ticker_;

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "api/ids.hpp"
+#include "ledger/call_id.hpp"
 #include "api/render.hpp"
 #include "time/rfc3339.hpp"
 
@@ -39,9 +39,9 @@ void append_csv_text(std::string& out, std::string_view text) {
 
 void append_csv(std::string& out, const ledger::Call& call, Names& names) {
   const ledger::Outcome& outcome = call.outcome;
-  append_id(out, call.admission.id);
+  ledger::append_id(out, call.admission.id);
   out += ',';
-  if (call.admission.lease_us > 0) append_id(out, call.admission.id);
+  if (call.admission.lease_us > 0) ledger::append_id(out, call.admission.id);
   for (const ledger::NameId name :
        {call.admission.key.project, call.admission.key.model, call.admission.key.consumer}) {
     out += ',';
@@ -88,7 +88,7 @@ std::string render_page(ledger::Reader& reader, const ledger::CallFilter& filter
     out += "null}";
   } else {
     out += '"';
-    append_id(out, page.next);
+    ledger::append_id(out, page.next);
     out += "\"}";
   }
   return out;

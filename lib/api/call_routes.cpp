@@ -3,7 +3,7 @@
 
 #include "api/api.hpp"
 #include "api/bodies.hpp"
-#include "api/ids.hpp"
+#include "ledger/call_id.hpp"
 #include "api/render.hpp"
 
 namespace weir::api {
@@ -234,7 +234,7 @@ void Api::settle(Exchange& exchange, std::string_view id_text) {
   Errors errors;
   const admission::Settlement settlement = read_settlement(*document, errors);
   if (!errors.empty()) return bad_fields(exchange, std::move(errors));
-  const auto id = parse_id(id_text);
+  const auto id = ledger::parse_id(id_text);
   if (!id) return unknown_admission(exchange, id_text);
 
   const admission::Settled settled = parts_.service.settle(*id, settlement, parts_.now());
@@ -284,7 +284,7 @@ void Api::answer_settled(Exchange& exchange, const admission::Settled& settled, 
 }
 
 void Api::cancel(Exchange& exchange, std::string_view id_text) {
-  const auto id = parse_id(id_text);
+  const auto id = ledger::parse_id(id_text);
   if (!id) return unknown_admission(exchange, id_text);
   const admission::SettleVerdict verdict = parts_.service.cancel(*id, parts_.now());
   if (verdict != admission::SettleVerdict::not_open) return answer_cancelled(exchange, verdict);
@@ -331,7 +331,7 @@ void Api::look_up(Exchange& exchange, ledger::CallId id,
               found(*held, *call);
             } else {
               std::string text;
-              append_id(text, id);
+              ledger::append_id(text, id);
               unknown_admission(*held, text);
             }
           };

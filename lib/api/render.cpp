@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "api/ids.hpp"
+#include "ledger/call_id.hpp"
 #include "http/problem.hpp"
 #include "time/rfc3339.hpp"
 
@@ -43,7 +43,7 @@ void append_string(std::string& out, std::string_view text) {
 
 void append_admission(std::string& out, const AdmissionText& admission) {
   out += "{\"admission_id\":\"";
-  append_id(out, admission.id);
+  ledger::append_id(out, admission.id);
   out += "\",\"project\":";
   append_string(out, admission.project);
   out += ",\"model\":";
@@ -82,7 +82,7 @@ void append_usage(std::string& out, const Usage& usage) {
 void append_settled(std::string& out, std::string_view project, std::string_view model,
                     std::string_view consumer, const ledger::Outcome& outcome) {
   out += "{\"call_id\":\"";
-  append_id(out, outcome.id);
+  ledger::append_id(out, outcome.id);
   out += "\",\"project\":";
   append_string(out, project);
   out += ",\"model\":";
@@ -164,11 +164,11 @@ void append_call(std::string& out, const ledger::Call& call, std::string_view pr
   const ledger::Outcome& outcome = call.outcome;
   const WallTime admitted_at = call.admitted_at();
   out += "{\"call_id\":\"";
-  append_id(out, call.admission.id);
+  ledger::append_id(out, call.admission.id);
   out += "\",\"admission_id\":";
   if (call.admission.lease_us > 0) {
     out += '"';
-    append_id(out, call.admission.id);
+    ledger::append_id(out, call.admission.id);
     out += '"';
   } else {
     out += "null";  // recorded without admission

@@ -6,7 +6,7 @@
 
 #include "api/api.hpp"
 #include "api/call_export.hpp"
-#include "api/ids.hpp"
+#include "ledger/call_id.hpp"
 #include "api/render.hpp"
 #include "http/uri.hpp"
 #include "text/suggest.hpp"
@@ -252,7 +252,7 @@ void Api::calls(Exchange& exchange) {
       return fmt::format("must be 1 to {}", kMaxPage);
     }
     if (name == "cursor") {
-      const auto cursor = parse_id(value);
+      const auto cursor = ledger::parse_id(value);
       if (!cursor) return "must be the next_cursor of an earlier answer";
       filter.before = *cursor;
     }
@@ -285,7 +285,7 @@ void Api::observations(Exchange& exchange) {
   for (const ledger::Observation& seen : parts_.service.observations().all()) {
     if (body_.back() != '[') body_ += ',';
     body_ += "{\"id\":\"";
-    append_id(body_, seen.id);
+    ledger::append_id(body_, seen.id);
     body_ += "\",\"project\":";
     append_string(body_, parts_.ledger.name(seen.project));
     body_ += ",\"model\":";
@@ -319,7 +319,7 @@ void Api::observations(Exchange& exchange) {
 }
 
 void Api::forget_observation(Exchange& exchange, std::string_view id_text) {
-  const auto id = parse_id(id_text);
+  const auto id = ledger::parse_id(id_text);
   if (!id || !parts_.service.observations().forget(*id, parts_.now())) {
     return http::reply(exchange, {.status = 404,
                                   .title = {},

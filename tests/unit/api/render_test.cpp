@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "api/ids.hpp"
+#include "ledger/call_id.hpp"
 #include "time/rfc3339.hpp"
 
 namespace weir::api {
@@ -19,12 +19,12 @@ std::string text(Append append) {
 
 TEST_CASE("an id reads back as it was, and nothing else is one") {
   for (const ledger::CallId id : {ledger::CallId{1}, ledger::CallId{1'795'000'000'000'000}, INT64_MAX}) {
-    CHECK(parse_id(text([&](std::string& out) { append_id(out, id); })) == id);
+    CHECK(ledger::parse_id(text([&](std::string& out) { ledger::append_id(out, id); })) == id);
   }
   for (const char* wrong : {"", "12", "000660dbad8d3b3", "000660dbad8d3b3bb", "000660dbad8d3b3g",
                             "-00660dbad8d3b3b", "ffffffffffffffff"}) {
     CAPTURE(wrong);
-    CHECK_FALSE(parse_id(wrong));
+    CHECK_FALSE(ledger::parse_id(wrong));
   }
 }
 

@@ -1,0 +1,125 @@
+#include "proxy/heads.hpp"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "http/text.hpp"
+
+namespace weir::proxy {
+namespace {
+
+template <std::size_t N>
+bool one_of(std::string_view name, const std::array<std::string_view, N>& names) {
+  return std::any_of(names.begin(), names.end(),
+                     [name](std::string_view other) { return http::equal_ignoring_case(name, other); });
+}
+
+// Of the connection they came on, not of the message.
+constexpr std::array<std::string_view, 9> kHopByHop = {
+    "connection", "keep-alive",        "proxy-connection", "proxy-authenticate", "proxy-authorization", "te",
+    "trailer",    "transfer-encoding", "upgrade"};
+constexpr std::array<std::string_view, 5> kOurs = {"host", "content-length", "expect", "authorization",
+                                                   "x-goog-api-key"};
+constexpr std::array<std::string_view, 3> kUrls = {"x-goog-upload-url", "x-goog-upload-control-url",
+                                                   "location"};
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+// Calls `each` with the trimmed elements of a comma-separated list.
+template <class Each>
+void for_each_element(std::string_view list, const Each& each) {
+  while (!list.empty()) {
+    const std::string_view element = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(element.size() + 1, list.size()));
+    if (const auto text = trimmed(element); !text.empty()) each(text);
+  }
+}
+
+// The names that a message's Connection lines give.
+class Named {
+ public:
+  void add(std::string_view name, std::string_view value) {
+    if (http::equal_ignoring_case(name, "connection"))
+      for_each_element(value, [this](std::string_view element) { names_.push_back(element); });
+  }
+  [[nodiscard]] bool has(std::string_view name) const {
+    return std::any_of(names_.begin(), names_.end(),
+                       [name](std::string_view other) { return http::equal_ignoring_case(name, other); });
+  }
+
+ private:
+  std::vector<std::string_view> names_;
+};
+
+bool ours(std::string_view name) {
+  return http::starts_with_ignoring_case(name, "x-weir-");
+}
+
+void append_line(std::string& out, std::string_view name, std::string_view value) {
+  out.append(name).append(": ").append(value).append("\r\n");
+}
+
+}  // namespace
+
+std::string request_lines(const http::Request& request, bool metered) {
+  Named named;
+  for (std::size_t i = 0; i < request.header_count(); ++i) {
+    const auto [name, value] = request.header_at(i);
+    named.add(name, value);
+  }
+  std::string lines;
+  for (std::size_t i = 0; i < request.header_count(); ++i) {
+    const auto [name, value] = request.header_at(i);
+    if (one_of(name, kHopByHop) || one_of(name, kOurs) || ours(name) || named.has(name)) continue;
+    if (metered && http::equal_ignoring_case(name, "accept-encoding")) continue;
+    append_line(lines, name, value);
+  }
+  return lines;
+}
+
+bool accepts_gzip(const http::Request& request) {
+  bool accepts = false;
+  for (std::size_t i = 0; i < request.header_count(); ++i) {
+    const auto [name, value] = request.header_at(i);
+    if (!http::equal_ignoring_case(name, "accept-encoding")) continue;
+    for_each_element(value, [&](std::string_view element) {
+      const std::string_view coding = trimmed(element.substr(0, element.find(';')));
+      if (!http::equal_ignoring_case(coding, "gzip")) return;
+      const std::string_view weight = trimmed(element.substr(std::min(element.find(';'), element.size())));
+      accepts = weight.find("q=0") == std::string_view::npos || weight.find("q=0.") != std::string_view::npos;
+    });
+  }
+  return accepts;
+}
+
+AnswerLines answer_lines(const upstream::AnswerHead& head,
+                         const std::function<std::string(std::string_view)>& rewrite_url) {
+  Named named;
+  for (std::size_t i = 0; i < head.count(); ++i) {
+    const auto [name, value] = head.field(i);
+    named.add(name, value);
+  }
+  AnswerLines lines;
+  for (std::size_t i = 0; i < head.count(); ++i) {
+    const auto [name, value] = head.field(i);
+    if (one_of(name, kHopByHop) || ours(name) || named.has(name)) continue;
+    if (http::equal_ignoring_case(name, "content-length")) continue;
+    if (http::equal_ignoring_case(name, "alt-svc"))
+      continue;  // says where else upstream is, not where we are
+    lines.has_date = lines.has_date || http::equal_ignoring_case(name, "date");
+    lines.has_request_id = lines.has_request_id || http::equal_ignoring_case(name, "x-request-id");
+    if (one_of(name, kUrls)) {
+      append_line(lines.text, name, rewrite_url(value));
+    } else {
+      append_line(lines.text, name, value);
+    }
+  }
+  return lines;
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,32 @@
+// Header lines on their way through: what is ours to say is left out, hop-by-hop lines are dropped (RFC 9110,
+// 7.6.1), everything else passes as it came. Pure functions.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "http/exchange.hpp"
+
+#include "upstream/response_parser.hpp"
+
+namespace weir::proxy {
+
+// The caller's lines that go upstream, each ended by "\r\n": without credentials, X-Weir-*, Host and framing.
+// `metered`: without Accept-Encoding too, which metering narrows to what it can read.
+std::string request_lines(const http::Request& request, bool metered);
+
+// Whether the caller takes gzip.
+bool accepts_gzip(const http::Request& request);
+
+struct AnswerLines {
+  std::string text;
+  bool has_date = false;
+  bool has_request_id = false;
+};
+// Upstream's lines that go to the caller. `rewrite_url` gets the value of each line that holds a URL to go on
+// with (X-Goog-Upload-URL and the like) and returns what to say in its place.
+AnswerLines answer_lines(const upstream::AnswerHead& head,
+                         const std::function<std::string(std::string_view)>& rewrite_url);
+
+}  // namespace weir::proxy

@@ -1,0 +1,118 @@
+#include "proxy/proxy.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+
+#include "proxy/refusal.hpp"
+#include "proxy/relay.hpp"
+
+namespace weir::proxy {
+
+Proxy::Proxy(Parts parts, Setup setup)
+    : parts_(std::move(parts)),
+      setup_(std::move(setup)),
+      callers_(setup_.tokens, setup_.bearer_token),
+      metrics_(parts_.metrics),
+      client_(parts_.loop, setup_.client) {
+  for (const ProjectSetup& project : setup_.projects) {
+    auto base = upstream::parse_base_url(project.base_url);
+    if (!base) continue;  // none is known for the provider: calls are refused
+    Upstream made{.name = project.name,
+                  .provider = project.provider,
+                  .api_key = project.api_key,
+                  .ca_file = project.ca_file,
+                  .base = std::move(*base)};
+    if (!made.ca_file.empty()) (void)tls(made);  // a bad file shows at start
+    upstreams_.push_back(std::move(made));
+  }
+}
+
+Proxy::~Proxy() {
+  for (const auto& relay : std::list(relays_)) relay->drop();
+}
+
+const upstream::TlsContext* Proxy::tls(const Upstream& upstream) {
+  if (!upstream.base.origin.tls) return nullptr;
+  auto& context = tls_[upstream.ca_file];
+  if (context == nullptr) context = std::make_unique<upstream::TlsContext>(upstream.ca_file);
+  return context.get();
+}
+
+const Upstream* Proxy::upstream(std::string_view project) const {
+  const auto found = std::find_if(upstreams_.begin(), upstreams_.end(),
+                                  [&](const Upstream& candidate) { return candidate.name == project; });
+  return found == upstreams_.end() ? nullptr : &*found;
+}
+
+const admission::PoolSetup* Proxy::pool(std::string_view name) const {
+  const auto& pools = parts_.service.setup().pools;
+  const auto found =
+      std::find_if(pools.begin(), pools.end(), [&](const auto& candidate) { return candidate.name == name; });
+  return found == pools.end() ? nullptr : &*found;
+}
+
+std::vector<const Upstream*> Proxy::members(std::string_view project_or_pool) const {
+  if (const admission::PoolSetup* named = pool(project_or_pool)) {
+    std::vector<const Upstream*> found;
+    for (const std::string& project : named->projects) {
+      if (const Upstream* member = upstream(project)) found.push_back(member);
+    }
+    return found;
+  }
+  if (const Upstream* only = upstream(project_or_pool)) return {only};
+  return {};
+}
+
+void Proxy::handle(http::Exchange& exchange) {
+  const http::Request& request = exchange.request();
+  const auto refuse = [&](Form form, int status, std::string_view detail) {
+    const Refusal refused = refusal(form, status, detail);
+    exchange.reply({.status = refused.status, .body = refused.body, .headers = refused.headers});
+  };
+  const auto target = parse_target(request.path, request.query);
+  if (!target)
+    return refuse(Form::google, 400, "the path must be /proxy/{project or pool}/..., without . and ..");
+  const auto upstreams = members(target->name);
+  Operation operation = operation_of(upstreams.empty() ? "gemini" : upstreams.front()->provider, target->path,
+                                     request.method == http::Method::post);
+  if (upstreams.empty() && operation.form == Form::google && !target->path.starts_with("/v1beta") &&
+      !target->path.starts_with("/v1alpha") && !target->path.starts_with("/upload")) {
+    operation.form = Form::openai;
+  }
+  // First of all: who asks. Even which projects there are is not for everybody.
+  const Query query = without_key(target->query);
+  const auto consumer = callers_.identify(presented_key(request, query.key), request);
+  if (!consumer) {
+    return refuse(operation.form, 401,
+                  "give a consumer's token, or the daemon's, as the API key: this daemon asks for one");
+  }
+  if (upstreams.empty()) {
+    return refuse(operation.form, 404,
+                  fmt::format("no project or pool that the proxy can call is named \"{}\"", target->name));
+  }
+  for (const Upstream* member : upstreams) {
+    if (member->provider == upstreams.front()->provider) continue;
+    return refuse(operation.form, 400,
+                  fmt::format("pool \"{}\" has projects of several providers, whose APIs differ; call one of "
+                              "its projects",
+                              target->name));
+  }
+  auto relay = std::make_shared<Relay>(*this, exchange.shared_from_this(), *target, query.rest,
+                                       std::move(operation), *consumer);
+  relays_.push_front(relay);
+  relay->start(relays_.begin());
+}
+
+void Proxy::flush_soon() {
+  if (flush_posted_) return;
+  flush_posted_ = true;
+  boost::asio::post(parts_.loop, [this] {
+    flush_posted_ = false;
+    parts_.ledger.flush();
+  });
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,88 @@
+// The reverse proxy (section 4 of the contract): /proxy/{project-or-pool}/... goes to the project's base URL
+// with the project's key; what costs quota is admitted first, metered as it passes, and settled.
+//
+// Owned by the daemon; loop thread only; must outlive the HTTP server's connections.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <simdjson.h>
+
+#include "admission/service.hpp"
+#include "http/exchange.hpp"
+#include "ledger/ledger.hpp"
+#include "telemetry/metrics.hpp"
+
+#include "proxy/callers.hpp"
+#include "proxy/metrics.hpp"
+#include "proxy/setup.hpp"
+#include "proxy/target.hpp"
+#include "upstream/client.hpp"
+#include "upstream/origin.hpp"
+
+namespace weir::proxy {
+
+struct Parts {
+  boost::asio::io_context& loop;
+  admission::Service& service;
+  ledger::Ledger& ledger;
+  telemetry::Registry& metrics;
+  std::function<Now()> now;
+  std::function<void()> line_changed;  // a call went in line: the service's next_event() may be sooner
+};
+
+// A project as the proxy sees it.
+struct Upstream {
+  std::string name, provider, api_key, ca_file;
+  upstream::BaseUrl base;
+};
+
+class Relay;
+
+class Proxy {
+ public:
+  static constexpr std::string_view kPrefix = "/proxy/";
+
+  // Throws std::runtime_error if a CA file cannot be used.
+  Proxy(Parts parts, Setup setup);
+  ~Proxy();
+  Proxy(const Proxy&) = delete;
+  Proxy& operator=(const Proxy&) = delete;
+
+  // A route that is called at the head, for paths that begin with kPrefix.
+  void handle(http::Exchange& exchange);
+  [[nodiscard]] const upstream::ClientStats& upstream_stats() const { return client_.stats(); }
+
+ private:
+  friend class Relay;
+
+  const Upstream* upstream(std::string_view project) const;
+  // Null for a plain origin. The system's authorities are read when they are first needed: that takes 10 ms.
+  const upstream::TlsContext* tls(const Upstream& upstream);
+  // The projects that a name stands for, in order; empty: there is none of that name.
+  [[nodiscard]] std::vector<const Upstream*> members(std::string_view project_or_pool) const;
+  const admission::PoolSetup* pool(std::string_view name) const;
+  // Hands the ledger its batch when what is ready now has been handled: they share one transaction.
+  void flush_soon();
+  void forget(std::list<std::shared_ptr<Relay>>::iterator position) { relays_.erase(position); }
+
+  Parts parts_;
+  const Setup setup_;
+  const Callers callers_;
+  Metrics metrics_;
+  upstream::Client client_;
+  std::map<std::string, std::unique_ptr<upstream::TlsContext>> tls_;  // by CA file
+  std::vector<Upstream> upstreams_;
+  simdjson::dom::parser parser_;  // for bodies of ordinary size
+  std::list<std::shared_ptr<Relay>> relays_;
+  bool flush_posted_ = false;
+};
+
+}  // namespace weir::proxy

@@ -1,0 +1,117 @@
+// One proxied request, from its head to the end of its answer. Kept by the Proxy until it is over; loop
+// thread.
+//
+// Metered: the body is collected, the model and the size are read from it, the call is admitted (it may
+// wait), the admission is committed, and only then the request leaves. Everything else passes as it comes.
+// Whatever ends it, a call that was admitted is settled or cancelled: cancelled if the request was not
+// written whole, since then upstream cannot have counted it.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "admission/service.hpp"
+#include "http/exchange.hpp"
+#include "provider/rate_limits.hpp"
+
+#include "proxy/meter.hpp"
+#include "proxy/proxy.hpp"
+#include "proxy/refusal.hpp"
+#include "proxy/target.hpp"
+#include "upstream/call.hpp"
+
+namespace weir::proxy {
+
+class Relay final : public upstream::Receiver, public std::enable_shared_from_this<Relay> {
+ public:
+  Relay(Proxy& proxy, std::shared_ptr<http::Exchange> exchange, const Target& target, std::string query,
+        Operation operation, std::string consumer);
+
+  void start(std::list<std::shared_ptr<Relay>>::iterator position);
+  // The proxy's end: breaks it off without a word to anybody.
+  void drop();
+
+  // upstream::Receiver
+  void on_connected(bool reused) override;
+  void on_sent() override;
+  void on_room() override;
+  void on_head(const upstream::AnswerHead& head) override;
+  void on_body(std::string_view bytes) override;
+  void on_quiet() override;
+  void on_end() override;
+  void on_failure(const upstream::Failure& failure) override;
+
+ private:
+  enum class Phase : std::uint8_t {
+    collecting,  // the body of a metered request
+    waiting,     // for room
+    committing,  // the admission, to the ledger
+    sending,     // the request, to upstream; the answer's head has not come
+    answering,
+    over,
+  };
+
+  bool collect(std::string_view bytes, bool last);
+  bool pass_on(std::string_view bytes, bool last);
+  bool read_request();  // false: refused
+  void admit(const Amounts& want, const admission::Guess& guess);
+  void decided(const admission::Answer& answer, const Now& now);
+  void committed(ledger::Commit result);
+  void send();
+  [[nodiscard]] std::string request_head(const std::string& path,
+                                         std::optional<std::size_t> body_bytes) const;
+  [[nodiscard]] std::string weir_lines() const;
+  [[nodiscard]] std::string rewrite_url(std::string_view url) const;
+
+  void client_left();
+  void settle(int status, bool partial);
+  void cancel_admission();
+  void refuse(int status, std::string_view detail);
+  void refuse(const Refusal& refused);
+  void finish();
+  template <class Work>
+  void guarded(const Work& work);
+
+  Proxy& proxy_;
+  std::shared_ptr<http::Exchange> exchange_;
+  std::list<std::shared_ptr<Relay>>::iterator position_;
+  Phase phase_ = Phase::collecting;
+
+  // Of the request, copied: its views move while the body comes in.
+  const std::string name_;  // project or pool
+  const std::string path_, query_, method_, host_, lines_;
+  const Operation operation_;
+  const std::string consumer_;
+  const bool to_head_;
+  const bool has_body_;
+  const bool accepts_gzip_;
+  const std::optional<std::uint64_t> content_length_;
+  const std::string content_encoding_, wait_text_;
+  std::string body_;       // of a metered request
+  bool oversize_ = false;  // more of it follows, streamed
+  std::string model_;      // as asked
+  bool stream_ = false;
+
+  // Of the admission.
+  std::uint64_t ticket_ = 0;
+  ledger::CallId admission_ = 0;  // 0: none is open
+  std::string admission_id_;
+  const Upstream* upstream_ = nullptr;
+  std::string sent_model_;  // a fallback may be another than was asked for
+  Micros waited_{0};
+
+  // Of the call.
+  std::shared_ptr<upstream::Call> call_;
+  std::optional<Meter> meter_;
+  std::vector<provider::RateLimit> rate_limits_;  // that the answer's headers tell of
+  int status_ = 0;
+  SteadyTime complete_at_{}, departed_at_{};
+  std::optional<WallTime> sent_at_;
+};
+
+}  // namespace weir::proxy

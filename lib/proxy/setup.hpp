@@ -1,0 +1,36 @@
+// What the proxy is set up with: the configuration, checked, secrets included. Constant after construction.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "time/instant.hpp"
+
+#include "upstream/client.hpp"
+
+namespace weir::proxy {
+
+struct ProjectSetup {
+  std::string name;
+  std::string provider;
+  std::string base_url;
+  std::string api_key;  // sent upstream; "" = none: the proxy refuses what needs it
+  std::string ca_file;  // "" = the system's authorities
+};
+
+struct ConsumerToken {
+  std::string consumer;
+  std::string token;
+};
+
+struct Setup {
+  std::vector<ProjectSetup> projects;
+  std::vector<ConsumerToken> tokens;
+  std::string bearer_token;  // of the daemon; "" = callers need none
+  Micros wait{30'000'000};   // for room, unless the caller says otherwise
+  std::size_t max_metered_body_bytes = std::size_t{20} << 20;
+  upstream::ClientOptions client;
+};
+
+}  // namespace weir::proxy

@@ -1,0 +1,137 @@
+#include "proxy/target.hpp"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "http/uri.hpp"
+
+namespace weir::proxy {
+namespace {
+
+constexpr std::string_view kPrefix = "/proxy/";
+
+// Decoded segments, empty ones left out.
+std::vector<std::string> segments_of(std::string_view path) {
+  std::vector<std::string> segments;
+  const std::string decoded = http::percent_decode(path).value_or(std::string(path));
+  std::string_view rest = decoded;
+  while (!rest.empty()) {
+    const std::string_view segment = rest.substr(0, rest.find('/'));
+    if (!segment.empty()) segments.emplace_back(segment);
+    rest.remove_prefix(std::min(segment.size() + 1, rest.size()));
+  }
+  return segments;
+}
+
+template <std::size_t N>
+bool one_of(std::string_view text, const std::array<std::string_view, N>& words) {
+  return std::find(words.begin(), words.end(), text) != words.end();
+}
+
+constexpr std::array<std::string_view, 3> kVersions = {"v1", "v1beta", "v1alpha"};
+constexpr std::array<std::string_view, 6> kVerbs = {"generateContent", "streamGenerateContent",
+                                                    "embedContent",    "batchEmbedContents",
+                                                    "predict",         "predictLongRunning"};
+
+// "models/{m}:{verb}", and what the OpenAI-compatible paths and Interactions are below a version.
+Operation gemini(const std::vector<std::string>& segments, bool post) {
+  Operation operation;
+  if (segments.size() < 2 || !one_of(segments[0], kVersions)) return operation;
+  operation.version = segments[0];
+  const auto is = [&](std::size_t at, std::string_view text) {
+    return at < segments.size() && segments[at] == text;
+  };
+  if (segments[1] == "openai") {
+    operation.form = Form::google_openai;
+    operation.metered = post && ((segments.size() == 4 && is(2, "chat") && is(3, "completions")) ||
+                                 (segments.size() == 3 && is(2, "embeddings")) ||
+                                 (segments.size() == 4 && is(2, "images") && is(3, "generations")));
+    return operation;
+  }
+  if (segments[1] == "interactions") {
+    operation.form = Form::interactions;
+    operation.metered = post && segments.size() == 2;
+    return operation;
+  }
+  if (!post || segments[1] != "models" || segments.size() != 3) return operation;
+  const std::string& last = segments[2];
+  const std::size_t colon = last.rfind(':');
+  if (colon == std::string::npos || colon == 0) return operation;
+  operation.verb = last.substr(colon + 1);
+  if (!one_of(operation.verb, kVerbs)) return operation;
+  operation.metered = operation.model_in_path = true;
+  operation.model = last.substr(0, colon);
+  operation.stream = operation.verb == "streamGenerateContent";
+  return operation;
+}
+
+// The base URL may hold a part of the path, so only its end tells.
+Operation openai(const std::vector<std::string>& segments, bool post) {
+  Operation operation;
+  operation.form = Form::openai;
+  if (!post || segments.empty()) return operation;
+  const std::string_view last = segments.back();
+  const std::string_view before = segments.size() > 1 ? std::string_view(segments[segments.size() - 2]) : "";
+  operation.metered = last == "completions" || last == "responses" || last == "embeddings" ||
+                      (last == "generations" && before == "images");
+  return operation;
+}
+
+}  // namespace
+
+std::optional<Target> parse_target(std::string_view path, std::string_view query) {
+  path.remove_prefix(std::min(kPrefix.size(), path.size()));
+  Target target;
+  target.name = path.substr(0, path.find('/'));
+  target.path = path.substr(target.name.size());
+  target.query = query;
+  if (target.path.empty()) target.path = "/";
+  if (target.name.empty()) return std::nullopt;
+  const auto decoded = http::percent_decode(target.path);
+  if (!decoded || decoded->find_first_of(std::string_view("\\\0\r\n", 4)) != std::string::npos)
+    return std::nullopt;
+  for (const std::string& segment : segments_of(target.path)) {
+    if (segment == "." || segment == "..") return std::nullopt;
+  }
+  return target;
+}
+
+Operation operation_of(std::string_view provider, std::string_view path, bool post) {
+  const auto segments = segments_of(path);
+  return provider == "gemini" ? gemini(segments, post) : openai(segments, post);
+}
+
+std::string Operation::path_for(std::string_view other_model) const {
+  return "/" + version + "/models/" + std::string(other_model) + ":" + verb;
+}
+
+Query without_key(std::string_view query) {
+  Query result;
+  while (!query.empty()) {
+    const std::string_view piece = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(piece.size() + 1, query.size()));
+    const auto pair = http::query_params(piece);
+    if (!pair.empty() && pair.front().first == "key") {
+      if (result.key.empty()) result.key = pair.front().second;
+      continue;
+    }
+    if (!result.rest.empty()) result.rest += '&';
+    result.rest += piece;
+  }
+  return result;
+}
+
+std::string join_paths(std::string_view base, std::string_view path) {
+  const std::size_t slash = base.rfind('/');
+  if (slash != std::string_view::npos) {
+    const std::string_view last = base.substr(slash);  // "/v1"
+    if (last.size() > 1 && path.starts_with(last) &&
+        (path.size() == last.size() || path[last.size()] == '/')) {
+      path.remove_prefix(last.size());
+    }
+  }
+  return std::string(base) + std::string(path);
+}
+
+}  // namespace weir::proxy

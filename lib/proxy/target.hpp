@@ -1,0 +1,57 @@
+// What a path below /proxy/ asks for: whose quota, which upstream path, which model. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace weir::proxy {
+
+// In which form the API behind a path tells of errors, and so do we.
+enum class Form : std::uint8_t {
+  google,         // {"error":{"code","message","status","details"}}
+  google_openai,  // Gemini's OpenAI-compatible paths: OpenAI's requests, Google's errors in an array
+  interactions,   // {"error":{"message","code"}}
+  openai,         // {"error":{"message","type","code","param"}}
+};
+
+// "/proxy/{name}/{rest}", taken apart. Views into the request target.
+struct Target {
+  std::string_view name;   // of a project or a pool
+  std::string_view path;   // "/v1beta/models", as sent; "/" if nothing follows the name
+  std::string_view query;  // as sent
+};
+// `path` begins with "/proxy/". nullopt: no name, or a segment "." or ".." that could lead out of the base
+// URL.
+std::optional<Target> parse_target(std::string_view path, std::string_view query);
+
+// What a request costs, as far as its path tells.
+struct Operation {
+  Form form = Form::google;
+  bool metered = false;
+  bool model_in_path = false;
+  std::string model;    // if it is in the path
+  std::string version;  // "v1beta"; with `model` and `verb`, what the path is made of
+  std::string verb;     // "generateContent"
+  bool stream = false;  // the path says so
+
+  // The path for another model; only if model_in_path.
+  [[nodiscard]] std::string path_for(std::string_view other_model) const;
+};
+// `provider` as in the configuration; `post`: only posts can cost anything. The path is read as its upstream
+// would, percent-escapes and doubled slashes included, so that no spelling gets around the meter.
+Operation operation_of(std::string_view provider, std::string_view path, bool post);
+
+// The query without the caller's key ("key=..."), and that key, decoded; "" if there is none.
+struct Query {
+  std::string rest;
+  std::string key;
+};
+Query without_key(std::string_view query);
+
+// `base` (a path without a slash at its end) before `path`; a first segment that is the base's last ("/v1")
+// is not doubled.
+std::string join_paths(std::string_view base, std::string_view path);
+
+}  // namespace weir::proxy

@@ -1,0 +1,49 @@
+#include "proxy/callers.hpp"
+
+#include <doctest/doctest.h>
+
+#include "head.hpp"
+
+namespace weir::proxy::test {
+namespace {
+
+std::string head(const std::string& lines) {
+  return "POST /proxy/x HTTP/1.1\r\nHost: localhost\r\n" + lines + "\r\n";
+}
+
+}  // namespace
+
+TEST_CASE("the key is found in each of its places, the header first") {
+  const Head both(head("x-goog-api-key: a\r\nAuthorization: Bearer b\r\n"));
+  CHECK(presented_key(both.request, "c") == "a");
+  const Head bearer(head("Authorization: bearer   b\r\n"));
+  CHECK(presented_key(bearer.request, "c") == "b");
+  const Head basic(head("Authorization: Basic b\r\n"));
+  CHECK(presented_key(basic.request, "c") == "c");
+}
+
+TEST_CASE("a token names its consumer; another key leaves that to the header") {
+  const Callers callers({{"chat", "t1"}, {"batch", "t2"}}, "");
+  const Head named(head("X-Weir-Consumer: other\r\n"));
+  CHECK(callers.identify("t2", named.request) == "batch");
+  CHECK(callers.identify("t22", named.request) == "other");
+  CHECK(callers.identify("", named.request) == "other");
+  CHECK(callers.identify("", Head(head("")).request) == "default");
+  CHECK(callers.identify("", Head(head("X-Weir-Consumer: a b\r\n")).request) == "default");
+  CHECK(callers.identify("", Head(head("X-Weir-Consumer: " + std::string(129, 'x') + "\r\n")).request) ==
+        "default");
+}
+
+TEST_CASE("a daemon with a token lets nobody in without one, but for its Unix socket") {
+  const Callers callers({{"chat", "t1"}}, "admin");
+  Head plain(head(""));
+  CHECK(!callers.identify("", plain.request));
+  CHECK(!callers.identify("admi", plain.request));
+  CHECK(!callers.identify("adminn", plain.request));
+  CHECK(callers.identify("admin", plain.request) == "default");
+  CHECK(callers.identify("t1", plain.request) == "chat");
+  plain.request.over_unix_socket = true;
+  CHECK(callers.identify("", plain.request) == "default");
+}
+
+}  // namespace weir::proxy::test

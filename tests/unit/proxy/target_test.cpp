@@ -1,0 +1,101 @@
+#include "proxy/target.hpp"
+
+#include <doctest/doctest.h>
+
+namespace weir::proxy::test {
+
+TEST_CASE("a target is a name and a path") {
+  const auto target = parse_target("/proxy/team-a/v1beta/models", "x=1");
+  REQUIRE(target);
+  CHECK(target->name == "team-a");
+  CHECK(target->path == "/v1beta/models");
+  CHECK(target->query == "x=1");
+  CHECK(parse_target("/proxy/a", "")->path == "/");
+  CHECK(!parse_target("/proxy/", ""));
+  for (const char* path : {"/proxy/a/../b", "/proxy/a/%2e%2E/b", "/proxy/a/.", "/proxy/a/b\\c",
+                           "/proxy/a/%0d%0a", "/proxy/a/%00", "/proxy/a/%zz", "/proxy/a/x%2f..%2fy"}) {
+    CAPTURE(path);
+    CHECK(!parse_target(path, ""));
+  }
+  CHECK(parse_target("/proxy/a/..b/c..", ""));
+}
+
+TEST_CASE("what Gemini counts is metered, and nothing else") {
+  struct Case {
+    const char* path;
+    const char* model;
+    bool stream;
+  };
+  for (const auto& [path, model, stream] :
+       {Case{"/v1beta/models/gemini-2.5-flash:generateContent", "gemini-2.5-flash", false},
+        Case{"/v1/models/m:streamGenerateContent", "m", true},
+        Case{"/v1alpha/models/m:embedContent", "m", false},
+        Case{"/v1beta/models/m:batchEmbedContents", "m", false}, Case{"/v1beta/models/m:predict", "m", false},
+        Case{"/v1beta/models/m:predictLongRunning", "m", false},
+        Case{"/v1beta/models/m%3AgenerateContent", "m", false},
+        Case{"//v1beta/models//m:predict", "m", false}}) {
+    CAPTURE(path);
+    const Operation operation = operation_of("gemini", path, true);
+    CHECK(operation.metered);
+    CHECK(operation.model_in_path);
+    CHECK(operation.model == model);
+    CHECK(operation.stream == stream);
+    CHECK(operation.form == Form::google);
+    CHECK(!operation_of("gemini", path, false).metered);
+  }
+  for (const char* path : {"/v1beta/interactions", "/v1beta/openai/chat/completions",
+                           "/v1beta/openai/embeddings", "/v1/openai/images/generations"}) {
+    CAPTURE(path);
+    const Operation operation = operation_of("gemini", path, true);
+    CHECK(operation.metered);
+    CHECK(!operation.model_in_path);
+    CHECK(operation.form == (std::string_view(path).find("openai") == std::string_view::npos
+                                 ? Form::interactions
+                                 : Form::google_openai));
+  }
+  for (const char* path : {"/", "/v1beta/models", "/v1beta/models/m", "/v1beta/models/m:countTokens",
+                           "/v1beta/models/:generateContent", "/v1beta/files", "/upload/v1beta/files",
+                           "/v1beta/cachedContents", "/v1beta/interactions/x", "/v1beta/openai/models",
+                           "/v1beta/models/m:generateContent/operations/x", "/v1beta/batches"}) {
+    CAPTURE(path);
+    CHECK(!operation_of("gemini", path, true).metered);
+  }
+}
+
+TEST_CASE("a path is made for another model") {
+  const Operation operation = operation_of("gemini", "/v1beta/models/a:streamGenerateContent", true);
+  CHECK(operation.path_for("b") == "/v1beta/models/b:streamGenerateContent");
+}
+
+TEST_CASE("what OpenAI-compatible upstreams count is metered, wherever the base URL ends") {
+  for (const char* path : {"/v1/chat/completions", "/chat/completions", "/openai/v1/chat/completions",
+                           "/v1/responses", "/v1/embeddings", "/v1/completions", "/v1/images/generations"}) {
+    CAPTURE(path);
+    CHECK(operation_of("openai", path, true).metered);
+    CHECK(operation_of("groq", path, true).form == Form::openai);
+    CHECK(!operation_of("openrouter", path, false).metered);
+  }
+  for (const char* path : {"/v1/models", "/v1/files", "/v1/responses/r_1/cancel", "/v1/generations"}) {
+    CAPTURE(path);
+    CHECK(!operation_of("openai", path, true).metered);
+  }
+}
+
+TEST_CASE("the caller's key is taken out of the query, however it is written") {
+  const Query query = without_key("alt=sse&key=a%2Bb&x=%20&%6bEy=1&%6bey=2&key");
+  CHECK(query.rest == "alt=sse&x=%20&%6bEy=1");
+  CHECK(query.key == "a+b");
+  CHECK(without_key("key=1").rest.empty());
+  CHECK(without_key("").key.empty());
+}
+
+TEST_CASE("a base path and a path are joined, and a version is not doubled") {
+  CHECK(join_paths("", "/v1/models") == "/v1/models");
+  CHECK(join_paths("/openai/v1", "/v1/chat/completions") == "/openai/v1/chat/completions");
+  CHECK(join_paths("/openai/v1", "/chat/completions") == "/openai/v1/chat/completions");
+  CHECK(join_paths("/openai", "/v1/models") == "/openai/v1/models");
+  CHECK(join_paths("/v1", "/v1beta") == "/v1/v1beta");
+  CHECK(join_paths("/v1", "/v1") == "/v1");
+}
+
+}  // namespace weir::proxy::test
