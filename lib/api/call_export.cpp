@@ -2,8 +2,8 @@
 
 #include <map>
 
-#include "ledger/call_id.hpp"
 #include "api/render.hpp"
+#include "ledger/call_id.hpp"
 #include "time/rfc3339.hpp"
 
 namespace weir::api {

@@ -3,8 +3,8 @@
 
 #include "api/api.hpp"
 #include "api/bodies.hpp"
-#include "ledger/call_id.hpp"
 #include "api/render.hpp"
+#include "ledger/call_id.hpp"
 
 namespace weir::api {
 namespace {

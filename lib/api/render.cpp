@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "ledger/call_id.hpp"
 #include "http/problem.hpp"
+#include "ledger/call_id.hpp"
 #include "time/rfc3339.hpp"
 
 namespace weir::api {

@@ -6,9 +6,9 @@
 
 #include "api/api.hpp"
 #include "api/call_export.hpp"
-#include "ledger/call_id.hpp"
 #include "api/render.hpp"
 #include "http/uri.hpp"
+#include "ledger/call_id.hpp"
 #include "text/suggest.hpp"
 #include "time/rfc3339.hpp"
 
