@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import unittest
 
@@ -103,6 +104,39 @@ class Waiting(TestCase):
         self.waiting(daemon, 1)
         gone.close()
         self.waiting(daemon, 0)
+        self.check(client.settle(first, status=200, usage={}), 200)
+        self.assertEqual(client.limit("*/in_flight")["held"], 0)
+        self.admitted(client)
+        self.assertEqual(len(client.calls()), 2)
+
+    def test_ten_thousand_clients_that_wait_and_vanish_leave_nothing_behind(self) -> None:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the daemon inherits it
+        count = 10_000 if most == resource.RLIM_INFINITY else min(10_000, most - 200)
+        daemon = self.daemon(
+            config(
+                ONE_AT_A_TIME,
+                server="max_connections = 20000",
+                queue="max_waiting = 20000",
+            )
+        )
+        client = daemon.client()
+        first = self.admitted(client, lease_s=3600)
+        crowd = []
+        for number in range(count):
+            body = b'{"model":"m","consumer":"c%d","wait_s":60}' % (number % 100)
+            connection = raw_connection(daemon.tcp)
+            connection.sendall(
+                b"POST /v1/admissions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+                % len(body)
+                + body
+            )
+            crowd.append(connection)
+        self.waiting(daemon, count)
+        for connection in crowd:
+            connection.close()
+        self.waiting(daemon, 0)
+        self.assertEqual(client.limit("*/in_flight")["waiting"], 0)
         self.check(client.settle(first, status=200, usage={}), 200)
         self.assertEqual(client.limit("*/in_flight")["held"], 0)
         self.admitted(client)
