@@ -63,6 +63,16 @@ class ProxyCase(TestCase):
 
         return eventually("the call is closed", closed)
 
+    def closed(self, client: Client, count: int) -> list[dict[str, Any]]:
+        """That many calls, newest first, once all are closed: an answer does not wait for its settlement."""
+
+        def all_closed() -> list[dict[str, Any]] | None:
+            calls = client.calls()
+            done = len(calls) == count and all(call["state"] != "open" for call in calls)
+            return calls if done else None
+
+        return eventually(f"{count} calls are closed", all_closed)
+
     def nothing_held(self, client: Client) -> None:
         eventually("nothing is held", lambda: client.limit("*/in_flight")["held"] == 0)
 
@@ -217,7 +227,7 @@ class Unary(ProxyCase):
         self.assertEqual(client.limit("*/requests/day")["used"], 1)
         answer = client.post(GENERATE, BODY | {"x": "429"})
         self.assertEqual((answer.status, answer.body, answer.headers["Retry-After"]), (429, exhausted, "7"))
-        self.assertEqual([call["status"] for call in client.calls()], [429, 503])
+        self.assertEqual([call["status"] for call in self.closed(client, 2)], [429, 503])
         self.assertTrue(client.get("/v1/observations").json["observations"])
 
 
@@ -699,7 +709,7 @@ class OtherProviders(ProxyCase):
             self.assertEqual(answer.headers["X-Weir-Model"], "gpt-x")
             self.assertEqual(upstream.requests[-1].target, target)
             self.assertEqual(upstream.requests[-1].header("authorization"), "Bearer " + KEY)
-        used = [call["usage"]["total_tokens"] for call in client.calls()]
+        used = [call["usage"]["total_tokens"] for call in self.closed(client, 4)]
         self.assertEqual(used, [8, 40, 40, 40])
 
 
