@@ -245,6 +245,12 @@ void read_consumers(ConfigReader& reader, TomlTable& document, Config& config) {
   for (const toml::table* section : document.tables("consumers")) {
     TomlTable table(*section, "[[consumers]]", reader.findings);
     ConsumerConfig consumer = read_consumer(reader, table);
+    for (const ConsumerConfig& other : config.consumers) {
+      if (!consumer.token.empty() && consumer.token == other.token) {
+        reader.findings.error(table.place("token_file"),
+                              fmt::format("the token is also that of consumer \"{}\"", other.name));
+      }
+    }
     if (table.has("name")) claim(taken, table, "consumer", consumer.name);
     config.consumers.push_back(std::move(consumer));
   }

@@ -22,10 +22,11 @@
 #include "http/server.hpp"
 #include "ledger/ledger.hpp"
 #include "ledger/reader.hpp"
-#include "proxy/proxy.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
 #include "telemetry/process.hpp"
+
+#include "proxy/proxy.hpp"
 
 namespace weir::daemon {
 namespace {

@@ -107,7 +107,8 @@ const std::vector<Bad> kProjects = {
      "weir.toml:3:13: max_share must be above 0: it is the part of a limit that the consumer may use\n"},
     {"more than all", "[[consumers]]\nname = \"c\"\nmax_share = 1.5\n",
      "weir.toml:3:13: max_share must be 0 to 1, not 1.5\n"},
-    {"weightless", "[[consumers]]\nname = \"c\"\nweight = 0.0\n", "weir.toml:3:10: weight must be at least 0.001\n"},
+    {"weightless", "[[consumers]]\nname = \"c\"\nweight = 0.0\n",
+     "weir.toml:3:10: weight must be at least 0.001\n"},
 };
 
 // Each follows two lines of a project, and begins its limit in line 3.
@@ -217,6 +218,16 @@ TEST_CASE("an error never shows what a secret's file holds") {
   CHECK(error(two_lines) == "weir.toml:3:16: cannot read api_key_file " + two_lines +
                                 ": it must hold one line of printable ASCII without blanks\n");
   CHECK(error(empty) == "weir.toml:3:16: cannot read api_key_file " + empty + ": it is empty\n");
+}
+
+TEST_CASE("a CA file that is not there, and one token for two consumers, are errors") {
+  CHECK(errors_in("[[projects]]\nname = \"p\"\nca_file = \"/nowhere/ca.pem\"\n") ==
+        "weir.toml:3:11: ca_file /nowhere/ca.pem is not there\n");
+  const TempDirectory directory;
+  const std::string token = directory.write("t", "same");
+  CHECK(errors_in("[[consumers]]\nname = \"a\"\ntoken_file = \"" + token +
+                  "\"\n[[consumers]]\nname = \"b\"\n" + "token_file = \"" + token + "\"\n") ==
+        "weir.toml:6:14: the token is also that of consumer \"a\"\n");
 }
 
 TEST_CASE("a suggestion is near, or is not made") {

@@ -170,16 +170,42 @@ TEST_CASE("the example configuration loads, and with every comment taken away it
   const TempDirectory directory;
   directory.write("admin.token", "t");
   directory.write("gemini.key", "k");
+  directory.write("ca.pem", "");
+  directory.write("nightly.token", "n");
   const ConfigResult full =
       parse_config(all, directory.path("weir.toml"), test_environment(), catalog::Catalog::embedded());
   CHECK(errors_of(full) == "");
-  for (const char* key : {"token_file",     "allowed_hosts", "max_connections", "max_header_bytes",
-                          "max_body_bytes", "path",          "durability",      "retention_days",
-                          "on_failure",     "spool_calls",   "max_wait_s",      "max_waiting",
-                          "max_open",       "as_of",         "use_catalog",     "explore",
-                          "guard_s",        "api_key_file",  "base_url",        "time_zone",
-                          "enforce",        "projects",      "fallback",        "priority",
-                          "weight",         "max_share",     "quantile"}) {
+  for (const char* key : {"token_file",
+                          "allowed_hosts",
+                          "max_connections",
+                          "max_header_bytes",
+                          "max_body_bytes",
+                          "path",
+                          "durability",
+                          "retention_days",
+                          "on_failure",
+                          "spool_calls",
+                          "max_wait_s",
+                          "max_waiting",
+                          "max_open",
+                          "as_of",
+                          "use_catalog",
+                          "explore",
+                          "guard_s",
+                          "api_key_file",
+                          "base_url",
+                          "time_zone",
+                          "enforce",
+                          "projects",
+                          "fallback",
+                          "priority",
+                          "weight",
+                          "max_share",
+                          "quantile",
+                          "wait_s",
+                          "ca_file",
+                          "keep_alive_s",
+                          "max_metered_body_bytes"}) {
     CHECK_MESSAGE(all.find("\n" + std::string(key) + " = ") != std::string::npos, key);
   }
 }
@@ -229,6 +255,34 @@ TEST_CASE("a secret that others can read is a warning that does not show it") {
   REQUIRE(config.warnings.size() == 1);
   CHECK(to_string(config.warnings[0]) == directory.path("weir.toml") + ":3:16: api_key_file " + file +
                                              " can be read by others (mode 0644): run chmod 600 on it");
+}
+
+TEST_CASE("the proxy's keys: bounds, authorities, consumers' tokens") {
+  const TempDirectory directory;
+  const std::string ca = directory.write("ca.pem", "");
+  directory.write("t", "token");
+  const Config config = good(
+      "[proxy]\nwait_s = 5\nmax_metered_body_bytes = 2048\nconnect_timeout_s = 1.5\nfirst_byte_timeout_s = "
+      "2\n"
+      "idle_timeout_s = 3\nkeep_alive_s = 4\nmax_idle_connections = 0\n[[projects]]\nname = \"a\"\n"
+      "ca_file = \"ca.pem\"\n[[consumers]]\nname = \"c\"\ntoken_file = \"t\"\n",
+      directory.path("weir.toml"));
+  CHECK(config.proxy == ProxyConfig{5, 2048, 1.5, 2, 3, 4, 0});
+  CHECK(config.projects[0].ca_file == ca);
+  CHECK(config.consumers[0].token.reveal() == "token");
+}
+
+TEST_CASE("a base URL without TLS is a warning, unless it stays on this machine") {
+  for (const auto& [url, warnings] : {std::pair<const char*, std::size_t>{"http://relay.example/v1", 1},
+                                      {"http://10.0.0.1:8080", 1},
+                                      {"http://127.0.0.1:8080/v1", 0},
+                                      {"http://localhost", 0},
+                                      {"http://[::1]:1", 0},
+                                      {"https://x.example", 0}}) {
+    CAPTURE(url);
+    const Config config = good("[[projects]]\nname = \"a\"\nbase_url = \"" + std::string(url) + "\"\n");
+    CHECK(config.warnings.size() == warnings);
+  }
 }
 
 TEST_CASE("a public address is accepted with a token") {
