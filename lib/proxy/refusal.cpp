@@ -108,20 +108,20 @@ Refusal make(Form form, int status, std::string_view detail, std::string_view de
   std::string& out = made.body;
   switch (form) {
     case Form::google:
-    case Form::google_openai:
-      out += form == Form::google_openai ? "[{\"error\":{\"code\":" : "{\"error\":{\"code\":";
+      out += "{\"error\":{\"code\":";
       append_int(out, status);
       out += ",\"message\":";
       http::append_json_string(out, message);
       out += fmt::format(R"(,"status":"{}")", names.google);
       if (!details.empty()) out.append(",\"details\":[").append(details) += ']';
-      out += form == Form::google_openai ? "}}]" : "}}";
+      out += "}}";
       break;
     case Form::interactions:
       out += "{\"error\":{\"message\":";
       http::append_json_string(out, message);
       out += fmt::format(R"(,"code":"{}"}}}})", names.interactions);
       break;
+    case Form::google_openai:
     case Form::openai:
       out += "{\"error\":{\"message\":";
       http::append_json_string(out, message);

@@ -10,10 +10,12 @@ namespace weir::proxy {
 
 // In which form the API behind a path tells of errors, and so do we.
 enum class Form : std::uint8_t {
-  google,         // {"error":{"code","message","status","details"}}
-  google_openai,  // Gemini's OpenAI-compatible paths: OpenAI's requests, Google's errors in an array
-  interactions,   // {"error":{"message","code"}}
-  openai,         // {"error":{"message","type","code","param"}}
+  google,  // {"error":{"code","message","status","details"}}
+  // Gemini's OpenAI-compatible paths. Google's own errors there are arrays around Google's form, of which
+  // openai for JavaScript shows nothing ("429 status code (no body)"); ours are OpenAI's.
+  google_openai,
+  interactions,  // {"error":{"message","code"}}
+  openai,        // {"error":{"message","type","code","param"}}
 };
 
 // "/proxy/{name}/{rest}", taken apart. Views into the request target.

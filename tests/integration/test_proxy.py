@@ -467,8 +467,7 @@ class Refusals(ProxyCase):
         answer = client.post(
             "/proxy/default/v1beta/openai/chat/completions", {"model": "m", "messages": []}, {"X-Weir-Wait": "0"}
         )
-        [wrapped] = self.check(answer, 429)
-        self.assertEqual(wrapped["error"]["status"], "RESOURCE_EXHAUSTED")
+        self.assertEqual(self.check(answer, 429)["error"]["code"], "rate_limit_exceeded")
         answer = client.post("/proxy/default/v1beta/interactions", {"model": "m", "input": "x"}, {"X-Weir-Wait": "0"})
         self.assertEqual(self.check(answer, 429)["error"]["code"], "too_many_requests")
 
@@ -521,8 +520,8 @@ class Refusals(ProxyCase):
         client = self.proxied(self.upstream(lambda peer, request: peer.answer(REPLY))).client()
         self.assertEqual(self.check(client.post("/proxy/nope/v1beta/models/m:generateContent", BODY), 404)["error"]["status"], "NOT_FOUND")
         for body in (b"{", b"[]", b'{"messages":[]}', b'{"model":7}', b'{"model":"a b"}', b'{"model":"a\\r\\nX: y"}'):
-            [wrapped] = self.check(client.post("/proxy/default/v1beta/openai/embeddings", body), 400)
-            self.assertTrue(wrapped["error"]["message"].startswith("Weir: "), wrapped)
+            refused = self.check(client.post("/proxy/default/v1beta/openai/embeddings", body), 400)
+            self.assertTrue(refused["error"]["message"].startswith("Weir: "), refused)
 
 
 class Callers(ProxyCase):
