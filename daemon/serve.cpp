@@ -100,14 +100,12 @@ class Daemon {
               .reports = reports_,
               .metrics = metrics_,
               .now = [this] { return clock_.now(); },
-              .line_changed = [this] { wake_for_line(); },
               .process_metrics = telemetry::append_process_metrics}),
         proxy_({.loop = loop_,
                 .service = service_,
                 .ledger = ledger_,
                 .metrics = metrics_,
-                .now = [this] { return clock_.now(); },
-                .line_changed = [this] { wake_for_line(); }},
+                .now = [this] { return clock_.now(); }},
                proxy_setup(config)),
         server_(loop_, server_options(config.server),
                 [this](http::Exchange& exchange) { api_.handle(exchange); },
@@ -134,6 +132,7 @@ class Daemon {
               .bounded_labels = {}})
         .gauge({})
         .set(1);
+    service_.on_line_changed([this] { wake_for_line(); });
     ledger_.on_notice([](const std::string& text) { spdlog::warn("{}", text); });
     ledger_.store_anchor(clock_.anchor());
     service_.recover(*reader_, clock_.now());
@@ -157,6 +156,7 @@ class Daemon {
  private:
   void tick() {
     service_.tick(clock_.now());
+    wake_for_line();
     ticker_.expires_after(kTick);
     ticker_.async_wait([this](const boost::system::error_code& error) {
       if (!error) tick();

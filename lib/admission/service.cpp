@@ -145,6 +145,7 @@ Answer Service::admit(const Ask& ask, const Now& now, const std::function<void(c
   const std::uint64_t ticket = line_.push(*ask.route, priority, attempt.lane->weight, std::move(call));
   if (!attempt.may_pass) {
     line_.lack(*line_.find(ticket), lacks_, attempt.room_at);
+    line_changed_();
   } else {
     // There is room: the order decides whether it is this call's.
     pump(now);
@@ -429,6 +430,7 @@ void Service::pump(const Now& now) {
     }
     time_out(ticket, attempt, now);
   }
+  if (!line_.empty()) line_changed_();
 }
 
 void Service::time_out(std::uint64_t ticket, const Attempt& attempt, const Now& now) {

@@ -110,6 +110,8 @@ class Service {
   // next_event().
   void tick(const Now& now);
   [[nodiscard]] std::optional<SteadyTime> next_event() const { return line_.next_event(); }
+  // Called when calls in line may have room at another time than next_event() said before.
+  void on_line_changed(std::function<void()> callback) { line_changed_ = std::move(callback); }
   // Ends all waiting at once (the daemon stops).
   void dismiss_waiting(const Now& now);
 
@@ -180,6 +182,7 @@ class Service {
   std::vector<Lane*> denied_lanes_;  // with denials not yet told
   std::vector<ledger::CallId> due_;
   bool pumping_ = false;
+  std::function<void()> line_changed_ = [] {};
 };
 
 }  // namespace weir::admission

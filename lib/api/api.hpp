@@ -29,7 +29,6 @@ struct Parts {
   ReportPool& reports;
   telemetry::Registry& metrics;
   std::function<Now()> now;
-  std::function<void()> line_changed;  // a call went in line: the service's next_event() may be sooner
   std::function<void(std::string&)> process_metrics;  // appends process_*; runs on a report thread
 };
 

@@ -146,7 +146,6 @@ void Api::admit(Exchange& exchange) {
     parts_.service.abandon(ticket);
     if (key) parts_.service.idempotency().forget(*key);
   });
-  parts_.line_changed();
 }
 
 bool Api::repeat_by_key(Exchange& exchange, const admission::KeyHash& key, std::uint64_t body_hash) {

@@ -123,7 +123,7 @@ void append_limit(std::string& out, std::string_view project, const quota::Limit
   out += "\",\"window\":\"";
   out += to_string(spec.window);
   out += "\",\"amount\":";
-  append_amount(out, spec.metric, spec.amount);
+  append_amount(out, spec.metric, spec.gate ? 0 : spec.amount);
   out += ",\"used\":";
   append_amount(out, spec.metric, view.used);
   out += ",\"held\":";

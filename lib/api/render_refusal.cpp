@@ -8,6 +8,11 @@
 namespace weir::api {
 namespace {
 
+// A gate counts nothing; it is only closed.
+std::int64_t amount_of(const quota::LimitSpec& spec) {
+  return spec.gate ? 0 : spec.amount;
+}
+
 std::int64_t whole_seconds_up(Micros duration) {
   return std::max<std::int64_t>(0, (duration.count() + 999'999) / 1'000'000);
 }
@@ -36,7 +41,7 @@ void append_rate_limit_headers(std::string& out, std::span<const quota::Violatio
     if (i > 0) out += ", ";
     append_sf_string(out, spec.name);
     out += ";q=";
-    append_int(out, sf_amount(spec.metric, spec.amount));
+    append_int(out, sf_amount(spec.metric, amount_of(spec)));
     std::int64_t window_s = 0;
     switch (spec.window.kind) {
       case quota::WindowKind::sliding:

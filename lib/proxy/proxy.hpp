@@ -35,7 +35,6 @@ struct Parts {
   ledger::Ledger& ledger;
   telemetry::Registry& metrics;
   std::function<Now()> now;
-  std::function<void()> line_changed;  // a call went in line: the service's next_event() may be sooner
 };
 
 // A project as the proxy sees it.

@@ -214,7 +214,7 @@ void Relay::admit(const Amounts& want, const admission::Guess& guess) {
   if (answer.verdict == Verdict::waiting) {
     phase_ = Phase::waiting;
     ticket_ = answer.ticket;
-    return proxy_.parts_.line_changed();
+    return;
   }
   decided(answer, now);
 }
