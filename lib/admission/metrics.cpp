@@ -32,11 +32,12 @@ Metrics::Metrics(telemetry::Registry& registry)
                           .scale = 1e-9,
                           .buckets = {},
                           .bounded_labels = kCaller})),
-      admissions_(registry.add({.name = "weir_admissions_total",
-                                .help = "Decisions on admissions; limit names the one that denied.",
-                                .labels = {"project", "model", "decision", "limit"},
-                                .buckets = {},
-                                .bounded_labels = {"model", "limit"}})),
+      admissions_(
+          registry.add({.name = "weir_admissions_total",
+                        .help = "Decisions on admissions; limit: the one that denied for longest, if any.",
+                        .labels = {"project", "model", "decision", "limit"},
+                        .buckets = {},
+                        .bounded_labels = {"model", "limit"}})),
       waits_(registry.add({.name = "weir_admission_wait_seconds",
                            .help = "How long admitted calls that had to wait did wait.",
                            .type = Type::histogram,
@@ -137,6 +138,8 @@ LaneMetrics Metrics::lane(const std::string& project, const std::string& model, 
     lane.denied.push_back(decision("denied", limit));
     lane.timed_out.push_back(decision("timed_out", limit));
   }
+  lane.denied.push_back(decision("denied", ""));
+  lane.timed_out.push_back(decision("timed_out", ""));
   lane.input = tokens("input");
   lane.cached_input = tokens("cached_input");
   lane.output = tokens("output");

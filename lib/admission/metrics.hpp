@@ -20,9 +20,10 @@ struct LaneMetrics {
   telemetry::Counter* admitted = nullptr;
   telemetry::Counter* cancelled = nullptr;
   telemetry::Counter* expired = nullptr;
-  std::vector<telemetry::Counter*> denied;     // by position in the lane's limits
-  std::vector<telemetry::Counter*> timed_out;  // likewise
-  telemetry::Counter* input = nullptr;         // without the cached part: the types are disjoint
+  // By position in the lane's limits; the last: by none of them, others came first or the line was full.
+  std::vector<telemetry::Counter*> denied;
+  std::vector<telemetry::Counter*> timed_out;
+  telemetry::Counter* input = nullptr;  // without the cached part: the types are disjoint
   telemetry::Counter* cached_input = nullptr;
   telemetry::Counter* output = nullptr;
   telemetry::Counter* thoughts = nullptr;

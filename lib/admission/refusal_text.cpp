@@ -101,6 +101,11 @@ std::string denial_text(const Answer& answer, WallTime retry_at, const quota::Bo
       spec.window.kind != quota::WindowKind::sliding && spec.window.kind != quota::WindowKind::in_flight;
   detail += calendar ? "; it resets at " : "; there may be room at ";
   detail += to_rfc3339(retry_at);
+  if (answer.verdict == Verdict::line_full) {
+    detail += "; ";
+    append_int(detail, static_cast<std::int64_t>(waiting));
+    detail += " calls wait already, as many as queue.max_waiting allows";
+  }
   if (answer.verdict == Verdict::timed_out) {
     detail += "; waited ";
     append_seconds(detail, answer.waited);

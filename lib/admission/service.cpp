@@ -131,7 +131,10 @@ Answer Service::admit(const Ask& ask, const Now& now, const std::function<void(c
   if (retry_at == SteadyTime::max()) return refusal(Verdict::never_fits, attempt.lane, retry_at, {});
   const bool in_time = attempt.may_free || retry_at <= now.steady + ask.wait;
   const bool waits = ask.wait > Micros(0) && in_time;
-  if (waits && line_.full()) return refusal(Verdict::line_full, attempt.lane, retry_at, {});
+  if (waits && line_.full()) {
+    count_denial(*attempt.lane, false);
+    return refusal(Verdict::line_full, attempt.lane, retry_at, {});
+  }
   if (!waits && !attempt.may_pass) return denial(attempt, retry_at);
 
   WaitingCall call{.want = priced(*attempt.lane, ask.want, ask.guess, now),
@@ -176,10 +179,15 @@ Answer Service::refusal(Verdict verdict, Lane* lane, SteadyTime retry_at, Micros
 
 void Service::count_denial(Lane& lane, bool timed_out) {
   if (lane.denied_untold++ == 0) denied_lanes_.push_back(&lane);
-  if (violations_.empty()) return;
-  const auto at = std::find(lane.limits.begin(), lane.limits.end(), violations_.front().limit);
   const auto& counters = timed_out ? lane.metrics.timed_out : lane.metrics.denied;
-  counters[static_cast<std::size_t>(at - lane.limits.begin())]->add();
+  std::size_t by = lane.limits.size();  // none: others come first, or the line is full
+  const auto binding = std::max_element(violations_.begin(), violations_.end(),
+                                        [](const auto& a, const auto& b) { return a.retry_at < b.retry_at; });
+  if (binding != violations_.end()) {
+    const auto at = std::find(lane.limits.begin(), lane.limits.end(), binding->limit);
+    by = static_cast<std::size_t>(at - lane.limits.begin());
+  }
+  counters[by]->add();
 }
 
 ledger::CallId Service::next_id(const Now& now) {

@@ -68,7 +68,7 @@ void append_rate_limit_headers(std::string& out, std::span<const quota::Violatio
     if (i > 0) out += ", ";
     append_sf_string(out, spec.name);
     out += ";r=";
-    const std::int64_t left = violation.exhausted ? 0 : spec.amount - violation.used - violation.held;
+    const std::int64_t left = violation.exhausted ? 0 : amount_of(spec) - violation.used - violation.held;
     append_int(out, sf_amount(spec.metric, std::max<std::int64_t>(0, left)));
     out += ";t=";
     append_int(out, whole_seconds_up(violation.retry_at - now.steady));
@@ -94,7 +94,7 @@ void append_violations(std::string& out, std::span<const quota::Violation> viola
     out += "\",\"window\":\"";
     out += to_string(spec.window);
     out += "\",\"amount\":";
-    append_amount(out, spec.metric, spec.amount);
+    append_amount(out, spec.metric, amount_of(spec));
     out += ",\"used\":";
     append_amount(out, spec.metric, violation.used);
     out += ",\"held\":";
