@@ -77,6 +77,7 @@ bool Service::try_route(const Route& route, const Amounts& want, const Guess& gu
       may_free = may_free && violation.may_free && !violation.never_fits;
       if (violation.never_fits) break;
     }
+    if (!fits) attempt.again_at = std::min(attempt.again_at, room_at);
     attempt.may_free = attempt.may_free || may_free;
     if (first || room_at < attempt.room_at) {
       attempt.lane = lane;
@@ -397,7 +398,9 @@ void Service::teach(const OpenCall& call, const Settlement& settlement, const le
 // ---------------------------------------------------------------------------------------------------
 
 void Service::abandon(std::uint64_t ticket) {
-  line_.remove(ticket);
+  if (!line_.remove(ticket) || line_.empty()) return;
+  line_.look_again();
+  line_changed_();
 }
 
 void Service::pump(const Now& now) {
@@ -420,7 +423,7 @@ void Service::pump(const Now& now) {
       // Its moment has moved beyond its patience: better told now than later.
       time_out(waiting->ticket, attempt, now);
     } else {
-      line_.stuck(*waiting, lacks_, std::max(attempt.room_at, now.steady + std::chrono::milliseconds(1)));
+      line_.stuck(*waiting, lacks_, std::max(attempt.again_at, now.steady + std::chrono::milliseconds(1)));
     }
   }
   pumping_ = false;
@@ -443,6 +446,7 @@ void Service::pump(const Now& now) {
 
 void Service::time_out(std::uint64_t ticket, const Attempt& attempt, const Now& now) {
   const WaitingCall out = *line_.remove(ticket);
+  if (!pumping_) line_.look_again();
   count_denial(*attempt.lane, true);
   out.done(refusal(Verdict::timed_out, attempt.lane, attempt.room_at, now.steady - out.since));
 }

@@ -135,6 +135,8 @@ class Service {
   struct Attempt {
     Lane* lane = nullptr;  // that admits; else the one that has room first: its violations are in violations_
     SteadyTime room_at{};  // when it has, if nobody comes before; max(): never
+    // When to ask again if nothing happens before; max(): what it waits for is somebody else's turn.
+    SteadyTime again_at = SteadyTime::max();
     bool may_free = false;  // what stands in the way may go at any moment
     bool may_pass = false;  // there is room, but others wait for it: their order decides
   };

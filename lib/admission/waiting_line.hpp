@@ -102,6 +102,9 @@ class WaitingLine {
   // Takes it out; nullopt if it is not in line (any more).
   std::optional<WaitingCall> remove(std::uint64_t ticket);
 
+  // Somebody left without having been admitted: those behind may have their turn at once.
+  void look_again() { next_room_ = SteadyTime{}; }
+
   // The call, not yet part of a round, lacks room on `lacks`, and may have some at `room_at`.
   void lack(WaitingCall& call, const std::vector<quota::LimitId>& lacks, SteadyTime room_at);
 

@@ -165,6 +165,30 @@ TEST_CASE("a big call is overtaken by small ones, but not for ever") {
   CHECK(small == WaitingLine::kMaxOvertakes);
 }
 
+TEST_CASE("a call that has room but may not pass does not wake the line: who is before it does") {
+  Crowd c({.projects = {project("default", {limit({"m"}, Metric::input_tokens, "60s", 100)})},
+           .pools = {},
+           .consumers = {}});
+  REQUIRE(c.b.admit("m", 50) == Verdict::admitted);
+  c.settle(1, 50);
+  const Answer big = c.wait("big", 90, seconds(3600));
+  for (int i = 0; i < WaitingLine::kMaxOvertakes; ++i) {
+    REQUIRE(c.b.admit("m", 1, "small") == Verdict::admitted);
+    c.settle();
+  }
+  REQUIRE(c.wait("small", 1, seconds(3600)).verdict == Verdict::waiting);
+  c.b.advance(seconds(1));
+  REQUIRE(c.in.empty());
+  REQUIRE(c.b.service.next_event());
+  CHECK(*c.b.service.next_event() > c.b.now.steady + seconds(30));
+
+  c.b.service.abandon(big.ticket);
+  REQUIRE(c.b.service.next_event());
+  CHECK(*c.b.service.next_event() <= c.b.now.steady);
+  c.b.service.tick(c.b.now);
+  CHECK(c.in == std::vector<std::string>{"small"});
+}
+
 TEST_CASE("who would not get in within its patience, behind those before it, is refused at once") {
   Crowd c({.projects = {project("default", {limit({"m"}, Metric::requests, "60s", 10)})},
            .pools = {},
