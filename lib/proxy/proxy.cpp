@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "proxy/refusal.hpp"
 #include "proxy/relay.hpp"
@@ -113,6 +115,18 @@ void Proxy::flush_soon() {
     flush_posted_ = false;
     parts_.ledger.flush();
   });
+}
+
+void Proxy::complain(const std::string& project, const std::string& text) {
+  const SteadyTime now = parts_.now().steady;
+  if (now - complained_at_ < std::chrono::seconds(1)) {
+    ++complaints_left_out_;
+    return;
+  }
+  complained_at_ = now;
+  const std::size_t left_out = std::exchange(complaints_left_out_, 0);
+  spdlog::warn("project {}: {}{}", project, text,
+               left_out > 0 ? fmt::format(" (and {} failures before it)", left_out) : "");
 }
 
 }  // namespace weir::proxy

@@ -70,6 +70,8 @@ class Proxy {
   const admission::PoolSetup* pool(std::string_view name) const;
   // Hands the ledger its batch when what is ready now has been handled: they share one transaction.
   void flush_soon();
+  // Logs a failure of an upstream: one line a second, with how many were left out.
+  void complain(const std::string& project, const std::string& text);
   void forget(std::list<std::shared_ptr<Relay>>::iterator position) { relays_.erase(position); }
 
   Parts parts_;
@@ -82,6 +84,8 @@ class Proxy {
   simdjson::dom::parser parser_;  // for bodies of ordinary size
   std::list<std::shared_ptr<Relay>> relays_;
   bool flush_posted_ = false;
+  SteadyTime complained_at_{};
+  std::size_t complaints_left_out_ = 0;
 };
 
 }  // namespace weir::proxy

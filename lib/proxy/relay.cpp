@@ -135,7 +135,6 @@ bool Relay::collect(std::string_view bytes, bool last) {
     }
     oversize_ = !last;
     model_ = operation_.model;
-    stream_ = operation_.stream;
     complete_at_ = proxy_.parts_.now().steady;
     admit({}, guess_by_size(content_length_.value_or(body_.size())));
     return false;
@@ -147,9 +146,8 @@ bool Relay::collect(std::string_view bytes, bool last) {
   return true;
 }
 
-bool Relay::read_request() {
+void Relay::read_request() {
   model_ = operation_.model;
-  stream_ = operation_.stream;
   Amounts want;
   admission::Guess guess = guess_by_size(body_.size());
   simdjson::dom::parser own;
@@ -165,28 +163,26 @@ bool Relay::read_request() {
       if (named.starts_with("models/")) named.remove_prefix(7);
       model_ = named;
     }
-    stream_ = stream_ || estimate.stream;
     want.requests = estimate.requests;
     want.images = estimate.images;
     guess.input = std::max<std::int64_t>(estimate.input_tokens, 1);
     guess.output = estimate.output_cap;
     guess.uncertain = estimate.uncertain;
   } else if (!operation_.model_in_path) {
-    refuse(400, plain ? "the body is not valid JSON, so there is no telling which model it is for"
-                      : "the body is encoded, so there is no telling which model it is for: send it plain");
-    return false;
-  }
-  if (!is_model_name(model_)) {
-    refuse(400, model_.empty() ? "the body names no model"
-                               : "the model's name is longer than 200 characters, or not printable ASCII");
-    return false;
+    return refuse(400,
+                  plain ? "the body is not valid JSON, so there is no telling which model it is for"
+                        : "the body is encoded, so there is no telling which model it is for: send it plain");
   }
   admit(want, guess);
-  return true;
 }
 
 void Relay::admit(const Amounts& want, const admission::Guess& guess) {
   admission::Service& service = proxy_.parts_.service;
+  if (!is_model_name(model_)) {
+    return refuse(400, model_.empty()
+                           ? "the body names no model"
+                           : "the model's name is longer than 200 characters, or not printable ASCII");
+  }
   Micros wait = proxy_.setup_.wait;
   if (!wait_text_.empty()) {
     double wait_s = 0;
@@ -434,7 +430,7 @@ void Relay::on_failure(const upstream::Failure& failure) {
   guarded([&] {
     const bool late = failure.fault == Fault::connect_timeout || failure.fault == Fault::first_byte_timeout ||
                       failure.fault == Fault::idle_timeout;
-    spdlog::warn("proxied call to {}: {}", upstream_->name, failure.text);
+    proxy_.complain(upstream_->name, failure.text);
     if (phase_ == Phase::answering) {
       settle(status_, true);
       exchange_->abort();

@@ -58,7 +58,7 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
 
   bool collect(std::string_view bytes, bool last);
   bool pass_on(std::string_view bytes, bool last);
-  bool read_request();  // false: refused
+  void read_request();
   void admit(const Amounts& want, const admission::Guess& guess);
   void decided(const admission::Answer& answer, const Now& now);
   void committed(ledger::Commit result);
@@ -95,7 +95,6 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
   std::string body_;       // of a metered request
   bool oversize_ = false;  // more of it follows, streamed
   std::string model_;      // as asked
-  bool stream_ = false;
 
   // Of the admission.
   std::uint64_t ticket_ = 0;

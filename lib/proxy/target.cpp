@@ -62,7 +62,6 @@ Operation gemini(const std::vector<std::string>& segments, bool post) {
   if (!one_of(operation.verb, kVerbs)) return operation;
   operation.metered = operation.model_in_path = true;
   operation.model = last.substr(0, colon);
-  operation.stream = operation.verb == "streamGenerateContent";
   return operation;
 }
 

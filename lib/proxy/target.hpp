@@ -36,7 +36,6 @@ struct Operation {
   std::string model;    // if it is in the path
   std::string version;  // "v1beta"; with `model` and `verb`, what the path is made of
   std::string verb;     // "generateContent"
-  bool stream = false;  // the path says so
 
   // The path for another model; only if model_in_path.
   [[nodiscard]] std::string path_for(std::string_view other_model) const;

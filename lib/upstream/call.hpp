@@ -77,6 +77,8 @@ class Call : public std::enable_shared_from_this<Call> {
   // The connection broke off before any byte of an answer: sends the request again, once, on a fresh one, if
   // that is safe.
   bool try_again(const Failure& failure);
+  // It will not be sent again: a stream of hours need not keep a body of megabytes.
+  void drop_request() { request_.head = request_.body = std::string(); }
   void sweep(http::CoarseTime now);
   void fail(Failure failure);
   void ended();  // by the connection: nothing of this call is under way any more

@@ -190,6 +190,7 @@ bool Connection::hand_on() {
         continue;
       }
       head_seen_ = true;
+      if (all_sent_) call_->drop_request();
       call_->receiver_->on_head(head);
       if (call_ == nullptr) return false;
       continue;

@@ -522,6 +522,8 @@ class Refusals(ProxyCase):
         for body in (b"{", b"[]", b'{"messages":[]}', b'{"model":7}', b'{"model":"a b"}', b'{"model":"a\\r\\nX: y"}'):
             refused = self.check(client.post("/proxy/default/v1beta/openai/embeddings", body), 400)
             self.assertTrue(refused["error"]["message"].startswith("Weir: "), refused)
+        for model in ("a%20b", "a%09b", "%C3%A4", "x" * 201):
+            self.check(client.post(f"/proxy/default/v1beta/models/{model}:generateContent", BODY), 400)
 
 
 class Callers(ProxyCase):

@@ -24,22 +24,18 @@ TEST_CASE("what Gemini counts is metered, and nothing else") {
   struct Case {
     const char* path;
     const char* model;
-    bool stream;
   };
-  for (const auto& [path, model, stream] :
-       {Case{"/v1beta/models/gemini-2.5-flash:generateContent", "gemini-2.5-flash", false},
-        Case{"/v1/models/m:streamGenerateContent", "m", true},
-        Case{"/v1alpha/models/m:embedContent", "m", false},
-        Case{"/v1beta/models/m:batchEmbedContents", "m", false}, Case{"/v1beta/models/m:predict", "m", false},
-        Case{"/v1beta/models/m:predictLongRunning", "m", false},
-        Case{"/v1beta/models/m%3AgenerateContent", "m", false},
-        Case{"//v1beta/models//m:predict", "m", false}}) {
+  for (const auto& [path, model] :
+       {Case{"/v1beta/models/gemini-2.5-flash:generateContent", "gemini-2.5-flash"},
+        Case{"/v1/models/m:streamGenerateContent", "m"}, Case{"/v1alpha/models/m:embedContent", "m"},
+        Case{"/v1beta/models/m:batchEmbedContents", "m"}, Case{"/v1beta/models/m:predict", "m"},
+        Case{"/v1beta/models/m:predictLongRunning", "m"}, Case{"/v1beta/models/m%3AgenerateContent", "m"},
+        Case{"//v1beta/models//m:predict", "m"}}) {
     CAPTURE(path);
     const Operation operation = operation_of("gemini", path, true);
     CHECK(operation.metered);
     CHECK(operation.model_in_path);
     CHECK(operation.model == model);
-    CHECK(operation.stream == stream);
     CHECK(operation.form == Form::google);
     CHECK(!operation_of("gemini", path, false).metered);
   }
