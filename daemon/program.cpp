@@ -132,6 +132,7 @@ int run_parsed(std::vector<std::string> arguments, const std::vector<std::string
   Action action;
   add_serve(program, shell, action, serve);
   add_check_config(program, shell, action);
+  add_check_key(program, shell, action);
   add_status(program, shell, action);
   add_usage(program, shell, action);
   add_admit(program, shell, action, command);

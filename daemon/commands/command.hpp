@@ -64,6 +64,7 @@ using Action = std::function<int()>;
 // Each adds one subcommand that, when it was chosen, stores what to do in `action`. `shell` and `action`
 // outlive the parser.
 void add_check_config(CLI::App& program, Shell& shell, Action& action);
+void add_check_key(CLI::App& program, Shell& shell, Action& action);
 void add_status(CLI::App& program, Shell& shell, Action& action);
 void add_usage(CLI::App& program, Shell& shell, Action& action);
 // `command`: what stood after "--".

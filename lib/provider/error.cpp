@@ -183,6 +183,7 @@ UpstreamError read_error(int http_status, Element error, std::string_view header
   result.status = reading.status;
   result.kind = kind_of(reading, text, !result.violations.empty());
   result.code = presentable(reading.code, kMaxCode);
+  result.reason = presentable(reading.reason, kMaxCode);
   result.message = presentable(message, kMaxMessage);
   result.retry_after = longest(longest(retry_info(error), header_hint(header)), text.retry_hint());
   return result;

@@ -47,6 +47,7 @@ struct UpstreamError {
   int status = 0;  // HTTP status as given, if it is an error's; else what the body says; 0: neither
   ErrorKind kind = ErrorKind::bad_request;
   std::string code;     // "RESOURCE_EXHAUSTED", "insufficient_quota", ...; at most 64 bytes
+  std::string reason;   // Google's ErrorInfo: "API_KEY_INVALID"; at most 64 bytes
   std::string message;  // at most 500 bytes, valid UTF-8
   std::vector<QuotaViolation> violations;  // at most 16
   // The upstream's hint: the longest of RetryInfo, Retry-After (in seconds; a date is not read) and the text,

@@ -12,7 +12,7 @@ import unittest
 
 from weirtest import TestCase, config, limit, run_command
 
-COMMANDS = ("serve", "check-config", "status", "usage", "admit", "catalog", "export", "simulate", "version")
+COMMANDS = ("serve", "check-config", "check-key", "status", "usage", "admit", "catalog", "export", "simulate", "version")
 
 
 class Offline(TestCase):

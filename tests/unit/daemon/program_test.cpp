@@ -40,8 +40,8 @@ TEST_CASE("help is data, leads with examples and names every command") {
   CHECK(help.code == 0);
   CHECK(help.err.empty());
   CHECK(help.out.find("Examples:") < help.out.find("Usage:"));
-  for (const char* command :
-       {"serve", "check-config", "status", "usage", "admit", "export", "simulate", "catalog", "version"}) {
+  for (const char* command : {"serve", "check-config", "check-key", "status", "usage", "admit", "export",
+                              "simulate", "catalog", "version"}) {
     CHECK_MESSAGE(help.out.find(std::string("\n  ") + command) != std::string::npos, command);
     const Ran own = weir({command, "--help"});
     CHECK(own.code == 0);
