@@ -90,6 +90,7 @@ TEST_CASE("a 429 that names a day's quota shuts it until the day ends, and forge
   refused.error = provider::UpstreamError{.status = 429,
                                           .kind = provider::ErrorKind::quota,
                                           .code = "RESOURCE_EXHAUSTED",
+                                          .reason = {},
                                           .message = "used up",
                                           .violations = {},
                                           .retry_after = std::chrono::seconds(21)};
