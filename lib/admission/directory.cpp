@@ -276,7 +276,11 @@ quota::LimitId Directory::add_limit(Project& owner, quota::LimitSpec spec, const
 void Directory::rename(Project& owner, std::string_view model, std::string_view upstream_name, const Now& now,
                        const HoldOpen& hold_open) {
   if (owner.upstream_names.size() >= kMaxLearned && !owner.upstream_names.contains(model)) return;
-  owner.upstream_names.insert_or_assign(std::string(model), std::string(upstream_name));
+  if (upstream_name.empty()) {
+    owner.upstream_names.erase(std::string(model));
+  } else {
+    owner.upstream_names.insert_or_assign(std::string(model), std::string(upstream_name));
+  }
   for (Lane& lane : lanes_) {
     if (lane.project == &owner && lane.model == model) resolve_again(lane, now, hold_open);
   }

@@ -89,7 +89,7 @@ class Directory {
   // name if there is one. Past kMaxLearned a project learns no more of them: then it concerns nobody.
   quota::LimitId add_limit(Project& project, quota::LimitSpec spec, const HoldOpen& hold_open);
   // Upstream counts `model` under another name. If that one is listed, its limits hold from now on, and what
-  // was counted for `model` alone counts there.
+  // was counted for `model` alone counts there. Empty: under its own name again.
   void rename(Project& project, std::string_view model, std::string_view upstream_name, const Now& now,
               const HoldOpen& hold_open);
 

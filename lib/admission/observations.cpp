@@ -36,7 +36,6 @@ constexpr Micros kBetweenExplorations = minutes(1);
 constexpr int kSuccesses = 3;  // one proves little: upstream's enforcement is soft
 constexpr int kOverloads = 3;  // single ones are everybody's daily bread
 constexpr std::size_t kMaxEvidence = 1000;
-constexpr std::int64_t kNoAmount = std::int64_t{1} << 60;  // of a gate
 
 bool same_period(const quota::Window& window, QuotaPeriod period) {
   switch (period) {
@@ -160,7 +159,9 @@ bool Observations::forget(std::int64_t id, const Now& now) {
     book_.observe_amount(limit, std::nullopt);
   } else if (at->kind == kReopened) {
     book_.forget_elsewhere(limit, now);
-  } else if (states_[index].has_limit) {
+  } else if (at->kind == kModelName) {
+    rename_back(*at, now);
+  } else {
     book_.reopen(limit);
     book_.forget_elsewhere(limit, now);
     rests_.erase(limit);
@@ -190,6 +191,7 @@ void Observations::tick(const Now& now) {
       continue;
     }
     if (is_amount(seen)) book_.observe_amount(state.limit, std::nullopt);
+    if (seen.kind == kModelName) rename_back(seen, now);
     drop(i);
   }
 }
@@ -357,13 +359,17 @@ void Observations::learn_amount(Lane& lane, LimitId limit, std::int64_t amount, 
 void Observations::learn_model_name(Lane& lane, const std::string& upstream_name, const std::string& evidence,
                                     const Now& now) {
   if (upstream_name == lane.model || upstream_name == lane.canonical) return;
-  const bool known = std::any_of(all_.begin(), all_.end(), [&](const ledger::Observation& seen) {
-    return seen.kind == kModelName && seen.project == lane.key.project && seen.model == lane.model &&
-           seen.limit == upstream_name;
-  });
-  if (known) return;
+  for (std::size_t i = all_.size(); i-- > 0;) {
+    const ledger::Observation& old = all_[i];
+    if (old.kind == kModelName && old.project == lane.key.project && old.model == lane.model) drop(i);
+  }
   keep(seen(lane, upstream_name, kModelName, now.wall + kBelieved, evidence, now), std::nullopt, now);
   directory_.rename(*lane.project, lane.model, upstream_name, now, hold_open_);
+}
+
+void Observations::rename_back(const ledger::Observation& seen, const Now& now) {
+  if (Project* project = directory_.project(ledger_.name(seen.project)))
+    directory_.rename(*project, seen.model, {}, now, hold_open_);
 }
 
 // --- rests
@@ -373,7 +379,7 @@ LimitId Observations::gate(Lane& lane, std::string models, std::string_view suff
   spec.name = models + std::string(suffix);
   spec.models = {std::move(models)};
   spec.window = {WindowKind::in_flight, {}};
-  spec.amount = kNoAmount;
+  spec.amount = quota::kNoAmount;
   spec.source = quota::Source::observed;
   spec.gate = true;
   return directory_.add_limit(*lane.project, std::move(spec), hold_open_);
@@ -496,9 +502,9 @@ bool Observations::may_explore(const Lane& lane, std::span<const quota::Violatio
     const quota::LimitSpec& spec = book_.spec(violation.limit);
     const bool published = spec.source == quota::Source::catalog || find(violation.limit, kExplored);
     const auto before = explorations_.find(violation.limit);
-    const bool rested =
-        before == explorations_.end() ||
-        (!before->second.under_way && now.steady - before->second.began >= kBetweenExplorations);
+    const bool rested = before == explorations_.end() ||
+                        now.steady - before->second.began >=
+                            (before->second.under_way ? OpenCalls::kMaxLease : kBetweenExplorations);
     return published && rested && spec.consumer.empty() && !violation.exhausted && !violation.never_fits;
   });
 }

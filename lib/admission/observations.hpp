@@ -100,6 +100,7 @@ class Observations {
                     const Now& now);
   void learn_model_name(Lane& lane, const std::string& upstream_name, const std::string& evidence,
                         const Now& now);
+  void rename_back(const ledger::Observation& seen, const Now& now);
   void rest(Lane& lane, quota::LimitId limit, std::string_view kind, Micros first, Micros longest,
             const provider::UpstreamError& error, const Now& now);
   void overloaded(Lane& lane, const Now& now);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "admission/refusal_text.hpp"
+
 namespace weir::admission {
 namespace {
 
@@ -111,21 +113,18 @@ Answer Service::admit(const Ask& ask, const Now& now, const std::function<void(c
   if (const auto due = line_.next_event(); due && *due <= now.steady) pump(now);
 
   Attempt attempt;
-  if (try_route(*ask.route, ask.want, ask.guess, false, now, attempt)) {
-    Answer answer{.verdict = Verdict::admitted, .lane = attempt.lane};
-    answer.call = open(*attempt.lane, priced(*attempt.lane, ask.want, ask.guess, now), ask.guess, ask.lease,
-                       Micros(0), {}, now);
-    return answer;
-  }
-  if (!attempt.may_pass && line_.empty() && observations_.may_explore(*attempt.lane, violations_, now)) {
-    observations_.explore(violations_, now);
+  const bool fits = try_route(*ask.route, ask.want, ask.guess, false, now, attempt);
+  const bool explores = !fits && !attempt.may_pass && line_.empty() &&
+                        observations_.may_explore(*attempt.lane, violations_, now);
+  if (fits || explores) {
     const Amounts held = priced(*attempt.lane, ask.want, ask.guess, now);
-    book_.hold(attempt.lane->limits, held);
-    Answer answer{.verdict = Verdict::admitted, .lane = attempt.lane};
-    const ledger::CallId id = open(*attempt.lane, held, ask.guess, ask.lease, Micros(0), {}, now)->id;
-    open_.find(id)->explores = true;
-    answer.call = open_.find(id);
-    return answer;
+    if (explores) {
+      observations_.explore(violations_, now);
+      book_.hold(attempt.lane->limits, held);
+    }
+    OpenCall* call = open(*attempt.lane, held, ask.guess, ask.lease, Micros(0), {}, now);
+    call->explores = explores;
+    return {.verdict = Verdict::admitted, .call = call, .lane = attempt.lane};
   }
   const Priority priority = ask.priority.value_or(attempt.lane->priority);
   const SteadyTime retry_at = room_behind_others(ask, priority, attempt, now);
@@ -182,10 +181,8 @@ void Service::count_denial(Lane& lane, bool timed_out) {
   if (lane.denied_untold++ == 0) denied_lanes_.push_back(&lane);
   const auto& counters = timed_out ? lane.metrics.timed_out : lane.metrics.denied;
   std::size_t by = lane.limits.size();  // none: others come first, or the line is full
-  const auto binding = std::max_element(violations_.begin(), violations_.end(),
-                                        [](const auto& a, const auto& b) { return a.retry_at < b.retry_at; });
-  if (binding != violations_.end()) {
-    const auto at = std::find(lane.limits.begin(), lane.limits.end(), binding->limit);
+  if (const quota::Violation* last = binding(violations_)) {
+    const auto at = std::find(lane.limits.begin(), lane.limits.end(), last->limit);
     by = static_cast<std::size_t>(at - lane.limits.begin());
   }
   counters[by]->add();
@@ -196,8 +193,8 @@ ledger::CallId Service::next_id(const Now& now) {
   return last_id_;
 }
 
-const OpenCall* Service::open(Lane& lane, const Amounts& held, const Guess& guess, Micros lease,
-                              Micros waited, const Share& share, const Now& now) {
+OpenCall* Service::open(Lane& lane, const Amounts& held, const Guess& guess, Micros lease, Micros waited,
+                        const Share& share, const Now& now) {
   OpenCall call;
   call.id = next_id(now);
   call.lane = &lane;

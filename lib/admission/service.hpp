@@ -148,8 +148,8 @@ class Service {
   SteadyTime room_behind_others(const Ask& ask, Priority priority, const Attempt& attempt, const Now& now);
   // What a call of this lane is charged at first: its estimates corrected, its cost at today's price.
   Amounts priced(Lane& lane, Amounts want, const Guess& guess, const Now& now);
-  const OpenCall* open(Lane& lane, const Amounts& held, const Guess& guess, Micros lease, Micros waited,
-                       const Share& share, const Now& now);
+  OpenCall* open(Lane& lane, const Amounts& held, const Guess& guess, Micros lease, Micros waited,
+                 const Share& share, const Now& now);
   // The correction of estimates learns from a call's outcome.
   void teach(const OpenCall& call, const Settlement& settlement, const ledger::Outcome& outcome);
   ledger::CallId next_id(const Now& now);

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "quota/limit.hpp"
@@ -30,6 +32,12 @@ struct PoolSetup {
 };
 
 enum class Priority : std::uint8_t { high, normal, low };
+inline std::optional<Priority> parse_priority(std::string_view word) {
+  if (word == "high") return Priority::high;
+  if (word == "normal") return Priority::normal;
+  if (word == "low") return Priority::low;
+  return std::nullopt;
+}
 
 struct ConsumerSetup {
   std::string name;

@@ -127,13 +127,8 @@ void each_field(element body, std::string_view parent, Errors& errors, Visit vis
 void read_priority(const Field& field, std::optional<admission::Priority>& out) {
   std::string_view word;
   field.read(word);
-  if (word == "high") {
-    out = admission::Priority::high;
-  } else if (word == "normal") {
-    out = admission::Priority::normal;
-  } else if (word == "low") {
-    out = admission::Priority::low;
-  } else if (!word.empty() || field.value.is_string()) {
+  out = admission::parse_priority(word);
+  if (!out && field.value.is_string()) {
     field.fault("must be \"high\", \"normal\" or \"low\"" + did_you_mean(word, {"high", "normal", "low"}));
   }
 }

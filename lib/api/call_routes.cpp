@@ -59,16 +59,6 @@ std::string_view unquoted(std::string_view key) {
   return key;
 }
 
-// Runs a function when everything appended so far is committed.
-class Barrier : public ledger::Waiter {
- public:
-  explicit Barrier(std::function<void(ledger::Commit)> then) : then_(std::move(then)) {}
-  void committed(ledger::Commit result) override { then_(result); }
-
- private:
-  std::function<void(ledger::Commit)> then_;
-};
-
 AdmissionText text_of(const admission::OpenCall& call) {
   return {.id = call.id,
           .project = call.lane->project_name,
@@ -313,8 +303,8 @@ void Api::look_up(Exchange& exchange, ledger::CallId id,
   if (!looked_up_.insert(id).second)
     return unavailable(exchange, "another request about this admission is under way");
   const auto held = exchange.shared_from_this();
-  parts_.ledger.wait(std::make_shared<Barrier>([this, held, id,
-                                                found = std::move(found)](ledger::Commit result) {
+  parts_.ledger.wait(std::make_shared<ledger::OnCommit>([this, held, id,
+                                                         found = std::move(found)](ledger::Commit result) {
     if (result != ledger::Commit::durable) {
       looked_up_.erase(id);
       return unavailable(

@@ -53,6 +53,16 @@ class Waiter {
   virtual void committed(Commit result) = 0;  // loop thread
 };
 
+// Runs a function when everything appended before Ledger::wait() has its result.
+class OnCommit final : public Waiter {
+ public:
+  explicit OnCommit(std::function<void(Commit)> then) : then_(std::move(then)) {}
+  void committed(Commit result) override { then_(result); }
+
+ private:
+  std::function<void(Commit)> then_;
+};
+
 // Cannot be used: newer schema, damaged, not a database, locked by another daemon, unwritable directory.
 // what() says what is wrong and what to do, in words for an operator.
 struct OpenError : std::runtime_error {

@@ -40,16 +40,6 @@ admission::Guess guess_by_size(std::uint64_t bytes) {
   return guess;
 }
 
-// What was admitted waits for the ledger.
-class Barrier : public ledger::Waiter {
- public:
-  explicit Barrier(std::function<void(ledger::Commit)> then) : then_(std::move(then)) {}
-  void committed(ledger::Commit result) override { then_(result); }
-
- private:
-  std::function<void(ledger::Commit)> then_;
-};
-
 bool is_idempotent(std::string_view method) {
   for (const std::string_view known : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"}) {
     if (method == known) return true;
@@ -232,9 +222,10 @@ void Relay::decided(const admission::Answer& answer, const Now& now) {
     const auto turn = static_cast<std::size_t>(at) / pool->projects.size();
     if (turn > 0) sent_model_ = pool->fallback.at(model_).at(turn - 1);
   }
-  proxy_.parts_.ledger.wait(std::make_shared<Barrier>([self = shared_from_this()](ledger::Commit result) {
-    self->guarded([&] { self->committed(result); });
-  }));
+  proxy_.parts_.ledger.wait(
+      std::make_shared<ledger::OnCommit>([self = shared_from_this()](ledger::Commit result) {
+        self->guarded([&] { self->committed(result); });
+      }));
   proxy_.flush_soon();
 }
 

@@ -208,6 +208,11 @@ void Book::observe_amount(LimitId id, std::optional<std::int64_t> amount) {
   const bool counts = amount && (limit.given_source != Source::config || *amount < limit.given_amount);
   limit.spec.amount = counts ? *amount : limit.given_amount;
   limit.spec.source = counts ? Source::observed : limit.given_source;
+  if (limit.given_source == Source::observed) {
+    // Known by upstream's word alone: without that it is a gate, which counts nothing.
+    limit.spec.gate = !amount;
+    if (!amount) limit.spec.amount = kNoAmount;
+  }
 }
 
 void Book::charge_elsewhere(LimitId id, std::int64_t amount, const Span& at, const Now& now) {

@@ -29,6 +29,8 @@ std::optional<Window> parse_window(std::string_view text);
 enum class Source : std::uint8_t { catalog, config, observed };
 std::string_view to_string(Source source);
 
+inline constexpr std::int64_t kNoAmount = std::int64_t{1} << 60;  // of a gate
+
 struct LimitSpec {
   // Unique in its project: models joined by ",", "/", metric, "/", window ("gemini-2.5-flash/requests/day");
   // in-flight limits have no window part.

@@ -48,13 +48,8 @@ std::string read_seconds(element value, double most, std::string_view hint, Micr
 std::string read_priority(element value, std::optional<admission::Priority>& out) {
   std::string_view word;
   if (value.get_string().get(word) != simdjson::SUCCESS) return "must be a string";
-  if (word == "high") {
-    out = admission::Priority::high;
-  } else if (word == "normal") {
-    out = admission::Priority::normal;
-  } else if (word == "low") {
-    out = admission::Priority::low;
-  } else {
+  out = admission::parse_priority(word);
+  if (!out) {
     return "must be \"high\", \"normal\" or \"low\"" + did_you_mean(word, {"high", "normal", "low"});
   }
   return {};

@@ -230,6 +230,14 @@ TEST_CASE("a limit that we did not know is added, for open calls and later ones,
   s.advance(hours(13));  // past midnight
   for (int i = 0; i < 3; ++i) s.succeed("m");
   CHECK_FALSE(s.goes("m"));
+  // Forgotten, it stands in nobody's way; told again, it does.
+  while (!s.service.observations().all().empty()) {
+    s.service.observations().forget(s.service.observations().all().front().id, s.now);
+  }
+  CHECK(s.goes("m"));
+  s.answer(s.last, 429, refusal(kPerDay, "4", "m"));
+  CHECK(s.view("m/requests/day").amount == 4);
+  CHECK_FALSE(s.goes("m"));
 }
 
 TEST_CASE("limit 0 turns a model off until the next day; then one call finds out, each day") {
@@ -356,6 +364,14 @@ TEST_CASE("another name of upstream's: its limits hold from then on, and what wa
   CHECK_FALSE(s.goes("gemini-2.5-flash"));
   s.answer(open, 200);
   CHECK(s.view("gemini-2.5-flash/requests/day").held == 0);
+  // Forgotten, the model has the limits of its own name again.
+  while (!s.service.observations().all().empty()) {
+    s.service.observations().forget(s.service.observations().all().front().id, s.now);
+  }
+  s.advance(minutes(2));
+  REQUIRE(s.goes("gemini-flash-nightly"));
+  CHECK(s.view("gemini-2.5-flash/requests/day").held == 0);
+  s.service.settle(s.last, used(1, 1), s.now);
   for (const quota::LimitId id : s.service.directory().project("default")->limits) {
     CHECK(s.service.book().view(id, s.now).held == 0);
   }
