@@ -17,6 +17,7 @@
 #include "api/api.hpp"
 #include "api/report_pool.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/descriptors.hpp"
 #include "daemon/service_setup.hpp"
 #include "daemon/version.hpp"
 #include "http/server.hpp"
@@ -239,6 +240,7 @@ int serve(const Config& config) {
   try {
     std::filesystem::create_directories(std::filesystem::path(config.ledger.path).parent_path());
     for (const ConfigError& warning : config.warnings) spdlog::warn("{}", to_string(warning));
+    raise_descriptor_limit(config.server.max_connections);
     Daemon daemon(config);
     spdlog::info("ledger {}, {}", config.ledger.path,
                  config.file.empty() ? std::string("embedded defaults") : "configuration " + config.file);

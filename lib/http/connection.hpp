@@ -30,6 +30,9 @@ class Connection final : public Exchange {
   // Looks after timeouts; called by the one timer of the server.
   void sweep(CoarseTime now);
   [[nodiscard]] bool refused() const { return refused_; }
+  // Between requests, or before the first, for longer than a moment: nothing is lost if it ends.
+  [[nodiscard]] bool idle();
+  [[nodiscard]] CoarseTime deadline() const { return deadline_; }
 
   // Exchange
   const Request& request() const override { return request_; }

@@ -153,6 +153,14 @@ void Connection::abandoned() {
   if (state_ == State::owed || state_ == State::streaming || state_ == State::pushing) close();
 }
 
+bool Connection::idle() {
+  if (state_ != State::receiving || waiting_ != Waiting::request || input_.size() > 0 || writing_)
+    return false;
+  if (coarse_now() < deadline_ - shared_->options.idle_timeout + shared_->options.idle_grace) return false;
+  char byte = 0;  // of a request that has come in, but was not read yet
+  return ::recv(socket_->native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
 void Connection::begin_stop() {
   if (state_ == State::receiving && input_.size() == 0 && !writing_) end_if_idle();
 }

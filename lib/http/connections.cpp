@@ -1,6 +1,7 @@
 #include "http/connections.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
@@ -13,6 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kSweepInterval{1000};  // an idle daemon wakes no more often
+constexpr std::size_t kLooks = 64;            // for an idle connection: of the oldest, in turn
 constexpr std::size_t kMaxRefusing = 64;      // beyond these a connection too many is closed without a word
 
 milliseconds sweep_interval(const ServerOptions& options) {
@@ -35,7 +37,8 @@ Connections::Connections(boost::asio::io_context& loop, ServerOptions server_opt
 
 void Connections::add(Socket socket, bool unix_socket) {
   if (!timer_) return;  // the server has ended
-  const bool too_many = list_.size() - refusing_ >= options.max_connections;
+  if (full()) make_room();
+  const bool too_many = full();
   if (too_many) {
     ++stats.refused;
     if (refusing_ >= kMaxRefusing) return;
@@ -49,6 +52,19 @@ void Connections::add(Socket socket, bool unix_socket) {
   stats.connections = list_.size();
   arm_sweep();
   connection->start(list_.begin());
+}
+
+bool Connections::make_room() {
+  std::shared_ptr<Connection> longest;
+  for (std::size_t looks = std::min(list_.size(), kLooks); looks > 0; --looks) {
+    const std::shared_ptr<Connection>& oldest = list_.back();
+    if ((!longest || oldest->deadline() < longest->deadline()) && oldest->idle()) longest = oldest;
+    list_.splice(list_.begin(), list_, std::prev(list_.end()));  // the next look is at others
+  }
+  if (!longest) return false;
+  ++stats.displaced;
+  longest->close();
+  return true;
 }
 
 void Connections::remove(List::iterator position) {

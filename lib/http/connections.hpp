@@ -38,8 +38,10 @@ class Connections : public std::enable_shared_from_this<Connections> {
   Connections(boost::asio::io_context& loop, ServerOptions options, Server::Handler handler,
               Server::Streamed streamed = {});
 
-  // Takes a fresh connection: serves it, or answers 503 if there are too many.
+  // Takes a fresh connection: serves it, or answers 503 if there are too many and none of them is idle.
   void add(Socket socket, bool unix_socket);
+  // Ends a connection that has been idle for long, the longest of some that it looks at. False: found none.
+  bool make_room();
   void remove(List::iterator position);
 
   // Idle ones end now, the others after their answer; calls `empty` (once) when none is left.
@@ -61,6 +63,7 @@ class Connections : public std::enable_shared_from_this<Connections> {
   RequestIds ids;
 
  private:
+  [[nodiscard]] bool full() const { return list_.size() - refusing_ >= options.max_connections; }
   void arm_sweep();
   void sweep();
   [[nodiscard]] std::vector<std::shared_ptr<Connection>> snapshot() const;

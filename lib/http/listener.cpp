@@ -224,6 +224,7 @@ void Listener::on_accept(const boost::system::error_code& ec, Socket socket) {
   if (ec == boost::asio::error::operation_aborted) return;
   ++connections_->stats.accept_errors;
   if (ec == boost::asio::error::connection_aborted) return accept();
+  if (ec == boost::asio::error::no_descriptors && connections_->make_room()) return accept();
   spdlog::warn("cannot accept on {}: {}; trying again in {} ms", text_, ec.message(), kPause.count());
   pause_.expires_after(kPause);
   pause_.async_wait([self = shared_from_this()](const boost::system::error_code& stopped) {

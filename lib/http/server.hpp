@@ -26,9 +26,10 @@ namespace weir::http {
 struct ServerOptions {
   std::vector<std::string>
       listen;  // "127.0.0.1:8411", "[::1]:0", "localhost:8411", "unix:/run/weir/weir.sock"
-  std::vector<std::string> allowed_hosts;    // beside loopback names
-  std::string bearer_token;                  // empty: none asked. Compared in constant time
-  std::size_t max_connections = 4096;        // past it a connection is answered 503 and closed
+  std::vector<std::string> allowed_hosts;  // beside loopback names
+  std::string bearer_token;                // empty: none asked. Compared in constant time
+  // Past it an idle connection ends for a new one; if none is idle, the new one is answered 503 and closed.
+  std::size_t max_connections = 4096;
   std::size_t max_header_bytes = 16 * 1024;  // past it 431; so are more than 128 header lines
   std::size_t max_body_bytes = 1 << 20;      // past it 413
   // Looked at once a second (more often if one is shorter than 4 s), so they end a little late.
@@ -38,6 +39,8 @@ struct ServerOptions {
   std::chrono::milliseconds body_timeout{30'000};
   std::chrono::milliseconds write_timeout{30'000};  // without progress
   std::chrono::milliseconds idle_timeout{75'000};   // between requests, and before the first
+  // So long it does not make room for others: who talks on it would often find it closed.
+  std::chrono::milliseconds idle_grace{1'000};
   std::chrono::milliseconds linger_timeout{2'000};  // for a refused client to read its answer
   int send_buffer_bytes = 0;                        // SO_SNDBUF of connections; 0: the system's
 };
@@ -46,6 +49,7 @@ struct ServerStats {
   std::size_t connections = 0;  // open now
   std::uint64_t accepted = 0;
   std::uint64_t refused = 0;       // connections beyond max_connections
+  std::uint64_t displaced = 0;     // idle ones that ended for new ones
   std::uint64_t requests = 0;      // that the handler saw
   std::uint64_t bad_requests = 0;  // that it did not: malformed, too large, refused by Host, Origin or token
   std::uint64_t timeouts = 0;

@@ -38,7 +38,8 @@ void require_directory(const std::string& path) {
                   parent.string(), parent.string()));
 }
 
-// SQLite would create it readable by all; its -wal and -shm files take the mode of the database.
+}  // namespace
+
 void create_private(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd >= 0) {
@@ -47,6 +48,8 @@ void create_private(const std::string& path) {
     throw OpenError(fmt::format("{}: cannot be created: {}", path, system_error()));
   }
 }
+
+namespace {
 
 std::string damaged(const std::string& path, std::string_view detail) {
   return fmt::format(

@@ -47,6 +47,10 @@ inline std::string log_of(const std::string& path) {
   return path + "-wal";
 }
 
+// Makes an empty file if there is none (mode 0600: SQLite would create it readable by all, and its -wal and
+// -shm files take the mode of the database). Throws OpenError.
+void create_private(const std::string& path);
+
 // Removes what SQLite keeps beside a database that is gone: another one at the same path must not replay it.
 void remove_leftovers(const std::string& path);
 

@@ -229,6 +229,17 @@ bool Store::prune(int retention_days) {
   return true;
 }
 
+void Store::copy_to(const std::string& path) {
+  sqlite::Database copy(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  sqlite3_backup* backup = sqlite3_backup_init(copy.handle(), "main", db_.handle(), "main");
+  if (backup != nullptr) {
+    sqlite3_backup_step(backup, -1);  // all pages; the copy's error code tells how it went
+    sqlite3_backup_finish(backup);
+  }
+  if (const int code = sqlite3_extended_errcode(copy.handle()); code != SQLITE_OK)
+    throw sqlite::Error(code, sqlite3_errmsg(copy.handle()));
+}
+
 bool Store::checkpoint(Checkpoint mode) {
   int frames = 0;
   int done = 0;

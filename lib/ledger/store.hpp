@@ -32,6 +32,8 @@ class Store {
   enum class Checkpoint { passive, restart };
   // True if all of the log is in the database now. Does not throw: a later one makes up for it.
   bool checkpoint(Checkpoint mode);
+  // Writes all that is committed into a new ledger at `path`, which must be an empty file or none.
+  void copy_to(const std::string& path);
 
   [[nodiscard]] std::int64_t last_batch();
   std::vector<std::pair<NameId, std::string>> names();  // by ascending id

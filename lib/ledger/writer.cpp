@@ -1,5 +1,9 @@
 #include "ledger/writer.hpp"
 
+#include <filesystem>
+
+#include <unistd.h>
+
 #include <fmt/format.h>
 #include <sqlite3.h>
 
@@ -114,6 +118,11 @@ void Writer::run() {
     }
   }
   lock.unlock();
+  try {
+    if (store_ && !identity_of(options_.path)) rescue();
+  } catch (const OpenError&) {
+    // What was refused before is refused now; the operator has been told.
+  }
   checkpointer_.reset();
   store_.reset();  // the last connection moves what is left in the log and removes it
   lock_.reset();
@@ -145,13 +154,22 @@ WriteResult Writer::attempt(std::unique_ptr<Batch> batch) {
 }
 
 // Afterwards store_ writes to the file at the path: the one it always was, or, if that was deleted, a new
-// one.
+// one with all that the former held, as long as that is still open.
 void Writer::require_store(std::int64_t sequence, std::string& notice) {
   const std::string& path = options_.path;
   const std::optional<FileIdentity> found = identity_of(path);
   if (store_ && found == identity_) return;
   if (found == identity_) {  // only the connection had failed
     adopt(std::make_unique<Store>(path, options_.durability));
+    return;
+  }
+  if (!found && store_) {
+    rescue();
+    adopt(std::make_unique<Store>(path, options_.durability));
+    notice = fmt::format(
+        "{}: the ledger was deleted while this daemon ran: it was written again, nothing is lost; stop the "
+        "daemon before you remove its ledger",
+        path);
     return;
   }
   let_go();
@@ -181,6 +199,27 @@ void Writer::adopt(std::unique_ptr<Store> store) {
   if (!checkpointer_) checkpointer_ = std::make_unique<Checkpointer>(options_.path);
   log_frames_ = 0;
   ++log_generation_;
+}
+
+// A file that was deleted lives on while it is open: puts a copy of it in its place, and closes it. Throws if
+// that fails, and leaves it open.
+void Writer::rescue() {
+  const std::string copy = options_.path + ".rescue";
+  ::unlink(copy.c_str());
+  try {
+    create_private(copy);
+    store_->copy_to(copy);
+  } catch (const std::exception& error) {
+    ::unlink(copy.c_str());
+    throw OpenError(
+        fmt::format("{}: the ledger was deleted while this daemon ran, and cannot be written again: {}",
+                    options_.path, error.what()));
+  }
+  // In this order: the last connection to close removes a log by its name, whosever it is.
+  checkpointer_.reset();
+  store_.reset();
+  remove_leftovers(options_.path);
+  std::filesystem::rename(copy, options_.path);
 }
 
 // Leaves a file that is no longer at the path, complete if it lives on under another name, and takes its log

@@ -62,6 +62,7 @@ class Writer {
   WriteResult attempt(std::unique_ptr<Batch> batch);
   void require_store(std::int64_t sequence, std::string& notice);
   void adopt(std::unique_ptr<Store> store);
+  void rescue();
   void let_go();
   void remember(const Batch& batch);
   Clock::time_point next_chore() const;

@@ -10,7 +10,7 @@ import time
 import unittest
 from typing import Any
 
-from weirtest import Client, Daemon, TestCase, config, eventually, limit, scaled
+from weirtest import SCALE, Client, Daemon, TestCase, World, config, eventually, limit, scaled
 
 ESTIMATE, ACTUAL = 1000, 700
 
@@ -155,6 +155,63 @@ class Crash(TestCase):
 
     def test_kill_9_with_an_fsync_before_every_answer(self) -> None:
         self.rounds('durability = "power"', scaled(5, 2))
+
+    def test_kill_9_at_every_operation_on_the_ledger(self) -> None:
+        """A short life, from the making of the file to its closing, killed in its 1st, 2nd, 3rd, … change of a file."""
+        operation, lives = 1, 0
+        while True:
+            world = World(self.directory)
+            daemon = self.make(config(limit(100) + limit(10**6, "input_tokens")), world=world)
+            world.kill_at(operation)
+            acknowledged: dict[str, str] = {}
+            killed = not self.short_life(daemon, acknowledged)
+            world.kill_at(0)
+            with self.subTest(operation=operation):
+                self.check_acknowledged(daemon, acknowledged)
+            lives += 1
+            if not killed:
+                break
+            operation += 1 if SCALE == 1 else random.randint(1, int(2 / SCALE))
+        self.assertGreater(lives, 3)
+        print(f"{lives} lives; the last one made fewer than {operation} changes")
+
+    def short_life(self, daemon: Daemon, acknowledged: dict[str, str]) -> bool:
+        """False if it was killed."""
+        try:
+            daemon.launch()
+            eventually("the daemon is ready, or gone", lambda: daemon.is_ready() or not daemon.is_running())
+            if not daemon.is_running():
+                raise ConnectionError("killed while it started")
+            client = daemon.client(timeout=20)
+            for number in range(3):
+                admission_id = self.admitted(client, input_tokens=ESTIMATE, lease_s=3600)
+                acknowledged[admission_id] = "open"
+                if number == 0:
+                    self.check(client.settle(admission_id, status=200, usage={"input_tokens": ACTUAL}), 200)
+                    acknowledged[admission_id] = "settled"
+                if number == 1:
+                    self.check(client.delete(f"/v1/admissions/{admission_id}"), 204)
+                    acknowledged[admission_id] = "cancelled"
+            return daemon.stop() == 0
+        except (OSError, http.client.HTTPException):
+            daemon.wait()
+            return False
+
+    def check_acknowledged(self, daemon: Daemon, acknowledged: dict[str, str]) -> None:
+        daemon.start()
+        client = daemon.client()
+        calls = client.calls()
+        states = {call["admission_id"]: call["state"] for call in calls}
+        self.assertEqual(len(states), len(calls), "no call is there twice")
+        # The one that was under way may have been written before its answer was lost.
+        for admission_id, state in acknowledged.items():
+            self.assertIn(states.get(admission_id), {state} if state != "open" else {"open", "settled", "cancelled"})
+        self.assertLessEqual(len(states), len(acknowledged) + 1)
+        requests, tokens = client.limit("*/requests/day"), client.limit("*/input_tokens/day")
+        count = {state: sum(s == state for s in states.values()) for state in ("open", "settled")}
+        self.assertEqual((requests["used"], requests["held"]), (count["settled"], count["open"]))
+        self.assertEqual((tokens["used"], tokens["held"]), (count["settled"] * ACTUAL, count["open"] * ESTIMATE))
+        self.assertEqual(daemon.stop(), 0)
 
     def test_a_crash_right_after_the_first_answer_keeps_it(self) -> None:
         daemon = self.make(config(limit(100)))

@@ -541,7 +541,7 @@ class Callers(ProxyCase):
             (running.directory / name).write_text(secret)
             (running.directory / name).chmod(0o600)
         running.launch()
-        eventually("it listens", lambda: len(running.addresses) == 2 or running._is_ready() or running.addresses)
+        eventually("it listens", lambda: len(running.addresses) == 2 or running.is_ready() or running.addresses)
         client = Client(running.tcp)
         for headers, path, status, consumer in (
             ({}, GENERATE, 401, ""),

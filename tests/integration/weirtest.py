@@ -252,9 +252,9 @@ class World:
 
     def __init__(self, directory: pathlib.Path) -> None:
         self.path = directory / "world"
-        self.path.write_bytes(bytes(40))
+        self.path.write_bytes(bytes(48))
         with open(self.path, "r+b") as file:
-            self._map = mmap.mmap(file.fileno(), 40)
+            self._map = mmap.mmap(file.fileno(), 48)
 
     def _set(self, index: int, value: int) -> None:
         struct.pack_into("=q", self._map, index * 8, value)
@@ -295,6 +295,10 @@ class World:
     def hang_syncs(self) -> None:
         """From now on the disk takes for ever to sync."""
         self._set(4, 1)
+
+    def kill_at(self, operation: int) -> None:
+        """From now on the daemon is killed in that operation on a file, half-way; 0: it is not."""
+        self._set(5, operation)
 
 
 def config(
@@ -364,6 +368,7 @@ class Daemon:
             # A sanitizer's runtime must come first, and then calls ours where it would call libc.
             self.env["LD_PRELOAD"] = " ".join(filter(None, [SANITIZER_RUNTIME, SHIM]))
             self.env["WEIR_WORLD"] = str(world.path)
+        self.binary = BINARY
         self.process: subprocess.Popen[bytes] | None = None
         self.addresses: list[str] = []
         self._log_start = 0
@@ -372,7 +377,7 @@ class Daemon:
     def start(self) -> Daemon:
         self.launch()
         try:
-            eventually("the daemon is ready", self._is_ready)
+            eventually("the daemon is ready", self._ready_or_ended)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.stderr()}") from None
         return self
@@ -383,7 +388,7 @@ class Daemon:
         self._log_start = self.log.stat().st_size
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "serve", "--config", str(self.config)],
+                [self.binary, "serve", "--config", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -391,10 +396,10 @@ class Daemon:
                 cwd=self.directory,
             )
 
-    def _is_ready(self) -> bool:
-        assert self.process is not None
-        if self.process.poll() is not None:
-            raise AssertionError(f"the daemon ended with {self.process.returncode}")
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def is_ready(self) -> bool:
         self.addresses = re.findall(r"listening on (\S+)", self.stderr())
         wanted = len(
             re.findall(
@@ -407,6 +412,12 @@ class Daemon:
         with contextlib.suppress(OSError, http.client.HTTPException):
             return self.client().get("/readyz").status == 200
         return False
+
+    def _ready_or_ended(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise AssertionError(f"the daemon ended with {self.process.returncode}")
+        return self.is_ready()
 
     @property
     def pid(self) -> int:

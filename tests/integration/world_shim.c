@@ -1,16 +1,20 @@
 // Preloaded into the daemon under test: the clocks and the disk, in the hands of a test, with the binary as
 // it is.
 //
-// WEIR_WORLD names a file of five int64, shared with the test:
+// WEIR_WORLD names a file of six int64, shared with the test:
 //   [0] mode: 0 real clocks plus the two offsets, 1 clocks stand still at the two values
 //   [1] wall clock (CLOCK_REALTIME and its kin), nanoseconds
 //   [2] boot clock (CLOCK_BOOTTIME), nanoseconds
 //   [3] disk full: not 0 lets every write to a regular file but standard output and error fail with ENOSPC
 //   [4] disk hangs: as long as it is not 0, no sync returns
+//   [5] kill: the process is killed (SIGKILL) in its n-th operation on a regular file that changes it, a
+//   write when
+//       half of it is done; 0: never. Counted down.
 // CLOCK_MONOTONIC stays real, so that timers fire.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -25,9 +29,9 @@ static volatile int64_t* world;
 __attribute__((constructor)) static void open_world(void) {
   const char* path = getenv("WEIR_WORLD");
   if (path == NULL) return;
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  const int fd = open(path, O_RDWR | O_CLOEXEC);
   if (fd < 0) abort();
-  void* map = mmap(NULL, 5 * sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
+  void* map = mmap(NULL, 6 * sizeof(int64_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (map == MAP_FAILED) abort();
   close(fd);
   world = (volatile int64_t*)map;
@@ -68,12 +72,34 @@ time_t time(time_t* out) {
   return now.tv_sec;
 }
 
-static int disk_refuses(int fd) {
+static int is_regular(int fd) {
   struct stat file;
-  if (world == NULL || world[3] == 0 || fd <= STDERR_FILENO) return 0;
-  if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode)) return 0;
+  return fd > STDERR_FILENO && fstat(fd, &file) == 0 && S_ISREG(file.st_mode);
+}
+
+static int disk_refuses(int fd) {
+  if (world == NULL || world[3] == 0 || !is_regular(fd)) return 0;
   errno = ENOSPC;
   return 1;
+}
+
+// Whether this operation is the process's last.
+static int is_last(void) {
+  if (world == NULL || world[5] == 0) return 0;
+  return __sync_sub_and_fetch(&world[5], 1) == 0;
+}
+
+static void die(void) {
+  syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
+}
+
+static ssize_t put(int fd, const void* data, size_t size, off_t offset) {
+  if (disk_refuses(fd)) return -1;
+  if (is_regular(fd) && is_last()) {
+    syscall(SYS_pwrite64, fd, data, size / 2, offset);
+    die();
+  }
+  return syscall(SYS_pwrite64, fd, data, size, offset);
 }
 
 ssize_t write(int fd, const void* data, size_t size) {
@@ -81,11 +107,26 @@ ssize_t write(int fd, const void* data, size_t size) {
 }
 
 ssize_t pwrite(int fd, const void* data, size_t size, off_t offset) {
-  return disk_refuses(fd) ? -1 : syscall(SYS_pwrite64, fd, data, size, offset);
+  return put(fd, data, size, offset);
 }
 
 ssize_t pwrite64(int fd, const void* data, size_t size, off64_t offset) {
-  return disk_refuses(fd) ? -1 : syscall(SYS_pwrite64, fd, data, size, offset);
+  return put(fd, data, size, offset);
+}
+
+int ftruncate(int fd, off_t size) {
+  if (is_last()) die();
+  return (int)syscall(SYS_ftruncate, fd, size);
+}
+
+int ftruncate64(int fd, off64_t size) {
+  if (is_last()) die();
+  return (int)syscall(SYS_ftruncate, fd, size);
+}
+
+int unlink(const char* path) {
+  if (is_last()) die();
+  return (int)syscall(SYS_unlink, path);
 }
 
 int fallocate(int fd, int mode, off_t offset, off_t size) {
@@ -103,11 +144,13 @@ static void wait_for_disk(void) {
 }
 
 int fsync(int fd) {
+  if (is_last()) die();
   wait_for_disk();
   return (int)syscall(SYS_fsync, fd);
 }
 
 int fdatasync(int fd) {
+  if (is_last()) die();
   wait_for_disk();
   return (int)syscall(SYS_fdatasync, fd);
 }

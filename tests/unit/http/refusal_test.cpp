@@ -242,15 +242,14 @@ TEST_CASE("the token is asked for, but not by probes") {
   CHECK(server.ask("GET /livez HTTP/1.1\r\nHost: evil.example\r\n\r\n").status == 403);
 }
 
-TEST_CASE("a connection too many is told so") {
+TEST_CASE("a connection too many is told so if all others are busy") {
   auto options = Fixture::quick();
   options.max_connections = 2;
   Fixture server(echo, options);
   Client one(server.address), two(server.address);
-  one.send(get("/"));
-  two.send(get("/"));
-  CHECK(one.answer().status == 200);
-  CHECK(two.answer().status == 200);
+  one.send("GET / HT");
+  two.send("GET / HT");
+  REQUIRE(server.eventually([&] { return server.server->stats().connections == 2; }));
   {
     Client three(server.address);
     three.send(get("/"));
@@ -264,6 +263,30 @@ TEST_CASE("a connection too many is told so") {
   one.close();
   CHECK(server.eventually([&] { return server.server->stats().connections < 2; }));
   CHECK(server.ask(get("/")).status == 200);
+}
+
+TEST_CASE("a connection too many takes the place of the one that has been idle longest") {
+  auto options = Fixture::quick();
+  options.idle_timeout = std::chrono::hours(1);
+  options.idle_grace = std::chrono::milliseconds(10);
+  options.max_connections = 3;
+  Fixture server(echo, options);
+  Client busy(server.address), idle(server.address), used(server.address);
+  idle.send(get("/"));
+  CHECK(idle.answer().status == 200);
+  busy.send("GET / HT");
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the server's clock has steps of 4 ms
+  used.send(get("/"));
+  CHECK(used.answer().status == 200);
+  std::this_thread::sleep_for(options.idle_grace * 3);
+  CHECK(server.ask(get("/")).status == 200);
+  CHECK(idle.at_end());
+  busy.send("TP/1.1\r\nHost: localhost\r\n\r\n");
+  CHECK(busy.answer().status == 200);
+  used.send(get("/"));
+  CHECK(used.answer().status == 200);
+  CHECK(server.stats().displaced == 1);
+  CHECK(server.stats().refused == 0);
 }
 
 }  // namespace weir::http::test

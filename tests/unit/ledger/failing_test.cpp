@@ -1,6 +1,7 @@
 // What callers hear while the disk fails, and what becomes of it afterwards.
 #include <doctest/doctest.h>
 
+#include "ledger/file.hpp"
 #include "ledger/sqlite.hpp"
 
 #include "faulty_disk.hpp"
@@ -124,24 +125,47 @@ TEST_CASE("a lock that another program holds makes it fail for as long as it is 
   check_holds(directory.file(), service.model());
 }
 
-TEST_CASE("a ledger that is deleted while it is used is made anew, and this is said") {
+TEST_CASE("a ledger that is deleted while it is used is written again with all that it held") {
   const TempDirectory directory;
-  Options often = options(directory.file(), OnFailure::spool);
-  Service service(often);
+  Service service(options(directory.file(), OnFailure::spool));
   std::string notice;
   service.ledger().on_notice([&](const std::string& text) { notice = text; });
-  service.ledger().store_anchor({"boot", 42});
-  service.turn();
+  for (int i = 0; i < 50; ++i) service.turn();
   Reader reader(directory.file());
-  std::filesystem::remove(directory.file());
+  for (const std::string& name : {directory.file(), log_of(directory.file())}) std::filesystem::remove(name);
   // It looks once a second.
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (notice.empty() && std::chrono::steady_clock::now() < deadline) service.turn();
   CHECK(notice.find("was deleted") != std::string::npos);
   service.turn();
-  CHECK(reader.anchor().offset_us == 42);
-  CHECK(reader.names().size() == 3);
   CHECK(reader.last_id() != 0);
+  service.close();
+  check_holds(directory.file(), service.model());
+}
+
+TEST_CASE("a ledger that is deleted while nothing happens is written again when the daemon stops") {
+  const TempDirectory directory;
+  Service service(options(directory.file(), OnFailure::spool));
+  for (int i = 0; i < 50; ++i) service.turn();
+  std::filesystem::remove(directory.file());
+  service.close();
+  check_holds(directory.file(), service.model());
+}
+
+TEST_CASE("a ledger that is deleted with its directory is held in memory until that is back") {
+  const TempDirectory directory;
+  const std::string path = directory.file("deep/weir.db");
+  std::filesystem::create_directory(directory.file("deep"));
+  Service service(options(path, OnFailure::spool));
+  service.turn();
+  std::filesystem::remove_all(directory.file("deep"));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!service.ledger().health().failing && std::chrono::steady_clock::now() < deadline) service.turn();
+  CHECK(service.ledger().health().last_error.find("cannot be written again") != std::string::npos);
+  std::filesystem::create_directory(directory.file("deep"));
+  service.recover();
+  service.close();
+  check_holds(path, service.model());
 }
 
 TEST_CASE(
