@@ -5,9 +5,13 @@
 // wait), the admission is committed, and only then the request leaves. Everything else passes as it comes.
 // Whatever ends it, a call that was admitted is settled or cancelled: cancelled if the request was not
 // written whole, since then upstream cannot have counted it.
+//
+// In three sources: relay.cpp is the caller's side, relay_admission.cpp the quota's, relay_upstream.cpp the
+// upstream's.
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <list>
 #include <memory>
 #include <optional>
@@ -58,7 +62,6 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
 
   bool collect(std::string_view bytes, bool last);
   bool pass_on(std::string_view bytes, bool last);
-  void read_request();
   void admit(const Amounts& want, const admission::Guess& guess);
   void decided(const admission::Answer& answer, const Now& now);
   void committed(ledger::Commit result);
@@ -74,8 +77,17 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
   void refuse(int status, std::string_view detail);
   void refuse(const Refusal& refused);
   void finish();
+  // A bug or bad_alloc ends this call, not the process.
   template <class Work>
-  void guarded(const Work& work);
+  void guarded(const Work& work) {
+    const auto keep = shared_from_this();
+    try {
+      work();
+    } catch (const std::exception& error) {
+      failed(error.what());
+    }
+  }
+  void failed(const char* what);
 
   Proxy& proxy_;
   std::shared_ptr<http::Exchange> exchange_;

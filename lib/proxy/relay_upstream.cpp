@@ -1,0 +1,212 @@
+// The call itself: what goes upstream and what comes back.
+#include <fmt/format.h>
+
+#include "quota/amount_text.hpp"
+
+#include "proxy/heads.hpp"
+#include "proxy/model_name.hpp"
+#include "proxy/relay.hpp"
+
+namespace weir::proxy {
+namespace {
+
+bool is_idempotent(std::string_view method) {
+  for (const std::string_view known : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"}) {
+    if (method == known) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void Relay::send() {
+  phase_ = Phase::sending;
+  std::string path = path_;
+  if (operation_.metered && sent_model_ != model_) {
+    if (operation_.model_in_path) {
+      path = operation_.path_for(sent_model_);
+    } else if (auto rewritten = with_model(body_, sent_model_)) {
+      body_ = std::move(*rewritten);
+    } else {
+      cancel_admission();
+      return refuse(400, "the body's model cannot be replaced by the pool's fallback");
+    }
+  }
+  upstream::Request request;
+  request.origin = upstream_->base.origin;
+  request.tls = proxy_.tls(*upstream_);
+  request.to_head = to_head_;
+  request.idempotent = is_idempotent(method_);
+  request.streamed = oversize_ || (!operation_.metered && has_body_);
+  request.chunked = request.streamed && !content_length_;
+  request.head =
+      request_head(path, request.streamed ? std::nullopt : std::optional<std::size_t>(body_.size()));
+  if (!request.streamed) request.body = std::move(body_);
+  if (!operation_.metered) complete_at_ = proxy_.parts_.now().steady;
+  call_ = proxy_.client_.call(std::move(request), *this);
+  call_->start();
+}
+
+std::string Relay::request_head(const std::string& path, std::optional<std::size_t> body_bytes) const {
+  const upstream::BaseUrl& base = upstream_->base;
+  std::string head;
+  head.reserve(512 + lines_.size());
+  const bool gemini = upstream_->provider == "gemini";
+  head += method_;
+  head += ' ';
+  head += gemini ? base.path + path : join_paths(base.path, path);
+  if (!query_.empty()) head.append("?").append(query_);
+  head += " HTTP/1.1\r\nHost: ";
+  head += base.origin.authority();
+  head += "\r\n";
+  head += lines_;
+  if (operation_.metered)
+    head += accepts_gzip_ ? "Accept-Encoding: gzip\r\n" : "Accept-Encoding: identity\r\n";
+  if (!upstream_->api_key.empty()) {
+    head += gemini && operation_.form != Form::google_openai ? "x-goog-api-key: " : "Authorization: Bearer ";
+    head += upstream_->api_key;
+    head += "\r\n";
+  }
+  const auto length = body_bytes ? std::optional<std::uint64_t>(*body_bytes) : content_length_;
+  if (!body_bytes && !content_length_) {
+    head += "Transfer-Encoding: chunked\r\n";
+  } else if (*length > 0 || (method_ != "GET" && method_ != "HEAD")) {
+    head += fmt::format("Content-Length: {}\r\n", *length);
+  }
+  return head += "\r\n";
+}
+
+void Relay::on_connected(bool) {
+  guarded([this] {
+    departed_at_ = proxy_.parts_.now().steady;
+    if (oversize_) {
+      const bool room = call_->write(std::exchange(body_, {}));
+      if (room && phase_ != Phase::over) exchange_->resume_body();
+    } else if (!operation_.metered && has_body_) {
+      exchange_->receive_body([self = shared_from_this()](std::string_view bytes, bool last) {
+        bool more = false;
+        self->guarded([&] { more = self->pass_on(bytes, last); });
+        return more;
+      });
+    }
+  });
+}
+
+void Relay::on_room() {
+  guarded([this] { exchange_->resume_body(); });
+}
+
+void Relay::on_sent() {
+  guarded([this] {
+    const Now now = proxy_.parts_.now();
+    sent_at_ = now.wall;
+    if (operation_.metered) {
+      const Micros since = (departed_at_ - complete_at_) - waited_;
+      proxy_.metrics_.overhead->observe(std::max(0.0, seconds(since)));
+    }
+  });
+}
+
+// --- the answer
+
+std::string Relay::weir_lines() const {
+  std::string lines;
+  if (!admission_id_.empty()) lines += "X-Weir-Admission: " + admission_id_ + "\r\n";
+  lines += "X-Weir-Project: " + upstream_->name + "\r\n";
+  if (operation_.metered) {
+    lines += "X-Weir-Model: " + sent_model_ + "\r\nX-Weir-Waited: ";
+    append_seconds(lines, waited_);
+    lines += "\r\n";
+  }
+  return lines;
+}
+
+// Where an upload goes on, by way of us.
+std::string Relay::rewrite_url(std::string_view url) const {
+  const auto target = upstream::parse_base_url(url.substr(0, url.find_first_of("?#")));
+  if (!target || target->origin != upstream_->base.origin || host_.empty()) return std::string(url);
+  const std::size_t scheme = url.find("://");
+  const std::size_t path = url.find_first_of("/?", scheme + 3);
+  std::string_view rest = path == std::string_view::npos ? std::string_view() : url.substr(path);
+  if (rest.starts_with(upstream_->base.path)) rest.remove_prefix(upstream_->base.path.size());
+  const std::string_view pathname = rest.substr(0, rest.find('?'));
+  std::string rewritten = fmt::format("http://{}/proxy/{}{}", host_, upstream_->name, pathname);
+  if (pathname.size() < rest.size()) {
+    if (const Query query = without_key(rest.substr(pathname.size() + 1)); !query.rest.empty())
+      rewritten.append("?").append(query.rest);
+  }
+  return rewritten;
+}
+
+void Relay::on_head(const upstream::AnswerHead& head) {
+  guarded([&] {
+    phase_ = Phase::answering;
+    status_ = head.status;
+    proxy_.metrics_.first_byte->observe(seconds(proxy_.parts_.now().steady - departed_at_));
+    if (operation_.metered) {
+      meter_.emplace(head.status, head.get("content-encoding"), head.get("retry-after"),
+                     proxy_.setup_.max_metered_body_bytes);
+      for (std::size_t i = 0; i < head.count(); ++i) {
+        const auto [name, value] = head.field(i);
+        provider::read_rate_limit(name, value, rate_limits_);
+      }
+    }
+    AnswerLines lines = answer_lines(head, [this](std::string_view url) { return rewrite_url(url); });
+    lines.text += weir_lines();
+    exchange_->begin({.status = head.status,
+                      .reason = head.reason,
+                      .headers = lines.text,
+                      .content_length = head.content_length,
+                      .has_date = lines.has_date,
+                      .has_request_id = lines.has_request_id});
+  });
+}
+
+void Relay::on_body(std::string_view bytes) {
+  guarded([&] {
+    exchange_->push(bytes);
+    if (meter_) meter_->feed(bytes);
+  });
+}
+
+void Relay::on_quiet() {
+  guarded([this] {
+    if (exchange_->flush() || phase_ == Phase::over) return;
+    call_->pause();
+    exchange_->on_drained([self = shared_from_this()] {
+      if (self->phase_ == Phase::answering) self->call_->resume();
+    });
+  });
+}
+
+void Relay::on_end() {
+  guarded([this] {
+    proxy_.metrics_.duration->observe(seconds(proxy_.parts_.now().steady - departed_at_));
+    settle(status_, false);
+    exchange_->end();
+    finish();
+  });
+}
+
+void Relay::on_failure(const upstream::Failure& failure) {
+  using upstream::Fault;
+  guarded([&] {
+    const bool late = failure.fault == Fault::connect_timeout || failure.fault == Fault::first_byte_timeout ||
+                      failure.fault == Fault::idle_timeout;
+    proxy_.complain(upstream_->name, failure.text);
+    if (phase_ == Phase::answering) {
+      settle(status_, true);
+      exchange_->abort();
+      return finish();
+    }
+    const int status = late ? 504 : 502;
+    if (failure.request_sent) {
+      settle(status, true);
+    } else {
+      cancel_admission();
+    }
+    refuse(status, failure.text);
+  });
+}
+
+}  // namespace weir::proxy
