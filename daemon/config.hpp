@@ -22,6 +22,8 @@
 #include "quota/limit.hpp"
 #include "time/instant.hpp"
 
+#include "upstream/via.hpp"
+
 namespace weir::daemon {
 
 // Something wrong, and where: lines and columns count from 1.
@@ -87,8 +89,9 @@ struct ProjectConfig {
   std::string as_of;  // "2026-11-22"; "" = the latest limits
   bool use_catalog = true;
   bool explore = false;
-  Secret api_key;         // the proxy's; empty: none configured
-  std::string ca_file;    // authorities that the proxy trusts in place of the system's; absolute; "" = none
+  Secret api_key;       // the proxy's; empty: none configured
+  std::string ca_file;  // authorities that the proxy trusts in place of the system's; absolute; "" = none
+  std::optional<upstream::Via> via;  // the HTTP proxy on the way to base_url
   std::string base_url;   // without a trailing slash; default: the catalog's for the provider; may be empty
   std::string time_zone;  // IANA, exists: the provider's, in which reports cut their days
   Micros guard{250'000};  // network jitter that the quota arithmetic allows for

@@ -121,6 +121,7 @@ ProjectConfig read_project(ConfigReader& reader, TomlTable& table) {
                     "answered, can be read on the way",
                     project.base_url));
   }
+  read_via(reader, table, project);
   double guard_s = seconds(project.guard);
   if (table.number("guard_s", guard_s, 0, 60)) project.guard = Micros(std::llround(guard_s * 1e6));
   project.limits = read_limits(
@@ -203,6 +204,8 @@ void read_projects(ConfigReader& reader, TomlTable& document, Config& config) {
   project.time_zone = reader.catalog.time_zone(project.provider);
   project.base_url = reader.catalog.base_url(project.provider);
   if (project.time_zone.empty()) project.time_zone = "UTC";
+  if (auto via = via_of_environment(reader.environment, project.base_url); via.index() == 0)
+    project.via = std::get<0>(std::move(via));  // it has no key, so nothing depends on a wrong one
   config.projects.push_back(std::move(project));
 }
 

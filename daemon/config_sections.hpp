@@ -1,8 +1,10 @@
 // The parts of a configuration file, one function each. Private to config*.cpp.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "daemon/config.hpp"
@@ -35,6 +37,13 @@ std::vector<quota::LimitSpec> read_limits(ConfigReader& reader, TomlTable& paren
 
 // Reads the file that `key` names; true if there is a secret now.
 bool read_secret_key(ConfigReader& reader, TomlTable& table, std::string_view key, Secret& out);
+
+// Keys via and via_auth_file of a project whose base_url and api_key are read; without them, the
+// environment's.
+void read_via(ConfigReader& reader, TomlTable& table, ProjectConfig& project);
+// The proxy that the environment names for a base URL, or what is wrong with it.
+std::variant<std::optional<upstream::Via>, std::string> via_of_environment(const Environment& environment,
+                                                                           std::string_view base_url);
 
 // The value of key "name", fit for a path and a label: 1 to 64 of letters, digits, '.', '_', '-', not
 // starting with '.' or '-'.

@@ -13,6 +13,11 @@ std::string variable(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
+std::string either(const char* name, const char* other) {
+  std::string value = variable(name);
+  return value.empty() ? variable(other) : value;
+}
+
 bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
@@ -29,6 +34,9 @@ Environment Environment::of_process() {
   environment.config = variable("WEIR_CONFIG");
   environment.url = variable("WEIR_URL");
   environment.token_file = variable("WEIR_TOKEN_FILE");
+  environment.https_proxy = either("https_proxy", "HTTPS_PROXY");
+  environment.http_proxy = either("http_proxy", "HTTP_PROXY");
+  environment.no_proxy = either("no_proxy", "NO_PROXY");
   environment.no_color = !variable("NO_COLOR").empty();
   return environment;
 }

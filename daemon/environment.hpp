@@ -15,7 +15,9 @@ struct Environment {
   std::string config;                 // $WEIR_CONFIG
   std::string url;                    // $WEIR_URL
   std::string token_file;             // $WEIR_TOKEN_FILE
-  bool no_color = false;              // $NO_COLOR is set and not empty
+  // As curl takes them: in lower case first, then in upper case; an empty one is none.
+  std::string https_proxy, http_proxy, no_proxy;
+  bool no_color = false;  // $NO_COLOR is set and not empty
 
   static Environment of_process();
 };

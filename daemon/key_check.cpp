@@ -64,8 +64,12 @@ Answer get(const upstream::BaseUrl& base, const std::string& path, const Project
              .idle_timeout = std::chrono::seconds(30)});
   std::unique_ptr<upstream::TlsContext> tls;
   if (base.origin.tls) tls = std::make_unique<upstream::TlsContext>(project.ca_file);
-  upstream::Request request{
-      .origin = base.origin, .tls = tls.get(), .head = {}, .body = {}, .idempotent = true};
+  upstream::Request request{.origin = base.origin,
+                            .tls = tls.get(),
+                            .via = project.via,
+                            .head = {},
+                            .body = {},
+                            .idempotent = true};
   request.head = fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\n{}{}\r\nAccept: application/json\r\n\r\n", path,
                              base.origin.authority(),
                              project.provider == "gemini" ? "x-goog-api-key: " : "Authorization: Bearer ",

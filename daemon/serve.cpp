@@ -49,7 +49,8 @@ proxy::Setup proxy_setup(const Config& config) {
                               .provider = project.provider,
                               .base_url = project.base_url,
                               .api_key = project.api_key.reveal(),
-                              .ca_file = project.ca_file});
+                              .ca_file = project.ca_file,
+                              .via = project.via});
   }
   for (const ConsumerConfig& consumer : config.consumers) {
     if (!consumer.token.empty()) setup.tokens.push_back({consumer.name, consumer.token.reveal()});
@@ -242,6 +243,11 @@ int serve(const Config& config) {
     for (const ConfigError& warning : config.warnings) spdlog::warn("{}", to_string(warning));
     raise_descriptor_limit(config.server.max_connections);
     Daemon daemon(config);
+    for (const ProjectConfig& project : config.projects) {
+      if (project.via)
+        spdlog::info("project {}: upstream by way of the HTTP proxy {}", project.name,
+                     project.via->authority());
+    }
     spdlog::info("ledger {}, {}", config.ledger.path,
                  config.file.empty() ? std::string("embedded defaults") : "configuration " + config.file);
     daemon.run();

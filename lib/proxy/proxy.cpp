@@ -26,7 +26,8 @@ Proxy::Proxy(Parts parts, Setup setup)
                   .provider = project.provider,
                   .api_key = project.api_key,
                   .ca_file = project.ca_file,
-                  .base = std::move(*base)};
+                  .base = std::move(*base),
+                  .via = project.via};
     if (!made.ca_file.empty()) (void)tls(made);  // a bad file shows at start
     upstreams_.push_back(std::move(made));
   }

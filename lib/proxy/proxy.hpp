@@ -41,6 +41,7 @@ struct Parts {
 struct Upstream {
   std::string name, provider, api_key, ca_file;
   upstream::BaseUrl base;
+  std::optional<upstream::Via> via;
 };
 
 class Relay;

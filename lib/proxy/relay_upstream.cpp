@@ -35,6 +35,7 @@ void Relay::send() {
   upstream::Request request;
   request.origin = upstream_->base.origin;
   request.tls = proxy_.tls(*upstream_);
+  request.via = upstream_->via;
   request.to_head = to_head_;
   request.idempotent = is_idempotent(method_);
   request.streamed = oversize_ || (!operation_.metered && has_body_);

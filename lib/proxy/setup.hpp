@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "time/instant.hpp"
 
 #include "upstream/client.hpp"
+#include "upstream/via.hpp"
 
 namespace weir::proxy {
 
@@ -15,8 +17,9 @@ struct ProjectSetup {
   std::string name;
   std::string provider;
   std::string base_url;
-  std::string api_key;  // sent upstream; "" = none: the proxy refuses what needs it
-  std::string ca_file;  // "" = the system's authorities
+  std::string api_key;               // sent upstream; "" = none: the proxy refuses what needs it
+  std::string ca_file;               // "" = the system's authorities
+  std::optional<upstream::Via> via;  // the HTTP proxy on the way to base_url
 };
 
 struct ConsumerToken {

@@ -23,7 +23,7 @@ Call::Call(Client& client, Request request, Receiver& receiver)
 
 void Call::start() {
   const auto keep = shared_from_this();
-  if (auto connection = client_->take_idle({request_.origin, request_.tls})) {
+  if (auto connection = client_->take_idle({request_.origin, request_.tls, request_.via})) {
     ++client_->stats_.reused;
     return run_on(std::move(connection), true);
   }
@@ -33,12 +33,13 @@ void Call::start() {
 void Call::dial() {
   ++client_->stats_.dialled;
   dialer_ = std::make_shared<Dialer>(
-      client_->loop_, request_.origin, request_.tls,
+      client_->loop_, request_.origin, request_.tls, request_.via,
       [self = shared_from_this()](std::optional<Transport> transport, Failure failure) {
         self->dialer_ = nullptr;
         if (!transport) return self->fail(std::move(failure));
-        const Client::Key key{self->request_.origin, self->request_.tls};
-        auto connection = std::make_shared<Connection>(*self->client_, key, std::move(*transport));
+        auto connection = std::make_shared<Connection>(
+            *self->client_, Client::Key{self->request_.origin, self->request_.tls, self->request_.via},
+            std::move(*transport));
         self->client_->add(connection);
         self->run_on(std::move(connection), false);
       });

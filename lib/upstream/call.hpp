@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,7 @@
 #include "upstream/failure.hpp"
 #include "upstream/origin.hpp"
 #include "upstream/response_parser.hpp"
+#include "upstream/via.hpp"
 
 namespace weir::upstream {
 
@@ -26,6 +28,7 @@ class TlsContext;
 struct Request {
   Origin origin;
   const TlsContext* tls = nullptr;  // for a TLS origin; must outlive the call
+  std::optional<Via> via = {};      // the HTTP proxy on the way there
   std::string head;                 // request line and header lines, with the empty line
   std::string body;                 // whole; empty if there is none or it is streamed
   bool streamed = false;            // the body comes by write() and finish()

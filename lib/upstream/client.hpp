@@ -2,7 +2,8 @@
 // deadline and every buffer with a bound.
 //
 // Owned by the daemon; loop thread; must outlive its calls' receivers, not the calls. Connections without a
-// call are kept per origin, the last used first; one that the server ends, or speaks on, is dropped at once.
+// call are kept per origin and way there, the last used first; one that the server ends, or speaks on, is
+// dropped at once.
 #pragma once
 
 #include <chrono>
@@ -10,6 +11,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <boost/asio/basic_waitable_timer.hpp>
@@ -19,16 +21,17 @@
 
 #include "upstream/call.hpp"
 #include "upstream/transport.hpp"
+#include "upstream/via.hpp"
 
 namespace weir::upstream {
 
 struct ClientOptions {
   // Looked at once a second (more often if one is shorter than 4 s), so they end a little late.
-  std::chrono::milliseconds connect_timeout{10'000};      // name, TCP and TLS together
+  std::chrono::milliseconds connect_timeout{10'000};      // name, TCP, tunnel and TLS together
   std::chrono::milliseconds first_byte_timeout{600'000};  // from the end of the request to the answer's head
   std::chrono::milliseconds idle_timeout{300'000};        // without progress in the request or in the answer
   std::chrono::milliseconds keep_alive{55'000};           // of a connection that has no call
-  std::size_t max_idle = 64;                              // of those, per origin
+  std::size_t max_idle = 64;                              // of those, per origin and way there
 };
 
 struct ClientStats {
@@ -54,7 +57,13 @@ class Client {
   friend class Call;
   friend class Connection;
   using Connections = std::list<std::shared_ptr<Connection>>;
-  using Key = std::pair<Origin, const TlsContext*>;
+  // What a kept connection may be used again for.
+  struct Key {
+    Origin origin;
+    const TlsContext* tls = nullptr;
+    std::optional<Via> via;
+    auto operator<=>(const Key&) const = default;
+  };
   using Timer =
       boost::asio::basic_waitable_timer<std::chrono::steady_clock,
                                         boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;

@@ -31,7 +31,7 @@ void Connection::guarded(const Work& work) {
   try {
     work();
   } catch (const std::exception& error) {
-    spdlog::error("upstream {}: {}", key_.first.authority(), error.what());
+    spdlog::error("upstream {}: {}", key_.origin.authority(), error.what());
     if (call_ != nullptr) return broken({Fault::broken, "an error in the daemon"});
     close();
   }
@@ -171,9 +171,9 @@ bool Connection::hand_on() {
   while (true) {
     const auto step = parser_.parse(input_);
     if (step == ResponseParser::Step::failed) {
-      broken(
-          {parser_.too_large() ? Fault::too_large : Fault::malformed,
-           fmt::format("the answer of {} is no proper HTTP: {}", key_.first.authority(), parser_.problem())});
+      broken({parser_.too_large() ? Fault::too_large : Fault::malformed,
+              fmt::format("the answer of {} is no proper HTTP: {}", key_.origin.authority(),
+                          parser_.problem())});
       return false;
     }
     if (step == ResponseParser::Step::head_done) {
@@ -181,7 +181,7 @@ bool Connection::hand_on() {
       if (head.status < 200) {
         if (head.status == 101 || ++interim_ > kMaxInterim) {
           broken({Fault::malformed, fmt::format("{} sent an interim answer ({}) that nobody asked for",
-                                                key_.first.authority(), head.status)});
+                                                key_.origin.authority(), head.status)});
           return false;
         }
         parser_.finish(input_);
@@ -226,7 +226,7 @@ void Connection::answered() {
 
 // The connection has ended by itself.
 void Connection::lost(const std::string& why) {
-  broken({Fault::broken, fmt::format("the connection to {} broke off{}: {}", key_.first.authority(),
+  broken({Fault::broken, fmt::format("the connection to {} broke off{}: {}", key_.origin.authority(),
                                      head_seen_ ? " in the answer" : "", why)});
 }
 
@@ -283,7 +283,7 @@ void Connection::on_ready() {
 void Connection::sweep(http::CoarseTime now) {
   if (now < deadline_ || client_ == nullptr) return;
   if (call_ == nullptr) return close();
-  const std::string name = key_.first.authority();
+  const std::string name = key_.origin.authority();
   guarded([&] {
     if (!all_sent_ && !write_failed_) {
       broken({Fault::idle_timeout, fmt::format("{} does not take the request", name)});

@@ -31,36 +31,40 @@ std::vector<Endpoint> alternate(const std::vector<Endpoint>& found) {
 
 }  // namespace
 
-Dialer::Dialer(asio::io_context& loop, Origin origin, const TlsContext* tls, Done done)
+Dialer::Dialer(asio::io_context& loop, Origin origin, const TlsContext* tls, std::optional<Via> via,
+               Done done)
     : loop_(loop),
       origin_(std::move(origin)),
       tls_(tls),
+      via_(std::move(via)),
       done_(std::move(done)),
       resolver_(loop.get_executor()),
       timer_(loop.get_executor()) {}
 
 void Dialer::start() {
+  const std::string& host = via_ ? via_->host : origin_.host;
+  const std::string& port = via_ ? via_->port : origin_.port;
   boost::system::error_code ec;
-  const auto address = asio::ip::make_address(origin_.host, ec);
-  if (!ec) {
-    const auto port = static_cast<unsigned short>(std::stoul(origin_.port));
-    asio::post(loop_, [self = shared_from_this(), endpoint = Endpoint(address, port)] {
-      if (self->done_) self->resolved({endpoint});
-    });
-    return;
-  }
+  const auto address = asio::ip::make_address(host, ec);
+  if (!ec) return start({Endpoint(address, static_cast<unsigned short>(std::stoul(port)))});
   resolver_.async_resolve(
-      origin_.host, origin_.port, asio::ip::resolver_base::numeric_service,
+      host, port, asio::ip::resolver_base::numeric_service,
       [self = shared_from_this()](const boost::system::error_code& error, const auto& results) {
         if (!self->done_) return;
         if (error) {
           return self->fail(
-              {Fault::resolve, fmt::format("cannot find {}: {}", self->origin_.host, error.message())});
+              {Fault::resolve, fmt::format("cannot find {}: {}", self->peer(), error.message())});
         }
         std::vector<Endpoint> found;
         for (const auto& result : results) found.push_back(result.endpoint());
         self->resolved(std::move(found));
       });
+}
+
+void Dialer::start(std::vector<Endpoint> addresses) {
+  asio::post(loop_, [self = shared_from_this(), found = std::move(addresses)]() mutable {
+    if (self->done_) self->resolved(std::move(found));
+  });
 }
 
 void Dialer::cancel() {
@@ -71,14 +75,18 @@ void Dialer::cancel() {
   transport_.reset();
 }
 
+std::string Dialer::peer() const {
+  return via_ ? "the HTTP proxy " + via_->authority() : origin_.authority();
+}
+
 std::string Dialer::stage() const {
+  if (tunnel_) return fmt::format("opening a tunnel to {} through {}", origin_.authority(), peer());
   if (transport_) return fmt::format("the TLS handshake with {}", origin_.authority());
-  if (endpoints_.empty()) return fmt::format("looking up {}", origin_.host);
-  return fmt::format("connecting to {}", origin_.authority());
+  return fmt::format("{} {}", endpoints_.empty() ? "looking up" : "connecting to", peer());
 }
 
 void Dialer::resolved(std::vector<Endpoint> found) {
-  if (found.empty()) return fail({Fault::resolve, fmt::format("{} has no address", origin_.host)});
+  if (found.empty()) return fail({Fault::resolve, fmt::format("{} has no address", peer())});
   endpoints_ = alternate(found);
   try_next();
 }
@@ -87,7 +95,7 @@ void Dialer::try_next() {
   const std::size_t attempt = attempts_.size();
   if (attempt == endpoints_.size()) {
     if (pending_ > 0) return;
-    return fail({Fault::connect, fmt::format("cannot connect to {}: {}{}", origin_.authority(), last_error_,
+    return fail({Fault::connect, fmt::format("cannot connect to {}: {}{}", peer(), last_error_,
                                              attempt > 1 ? fmt::format(" ({} addresses)", attempt) : "")});
   }
   attempts_.push_back(std::make_unique<Socket>(loop_.get_executor()));
@@ -113,11 +121,23 @@ void Dialer::connected(std::size_t attempt, const boost::system::error_code& ec)
   timer_.cancel();
   transport_.emplace(std::move(*attempts_[attempt]));
   close_attempts();
-  if (tls_ != nullptr) {
-    transport_->start_tls(*tls_, origin_.host);
-    return shake_hands();
-  }
-  std::exchange(done_, nullptr)(std::move(transport_), {});
+  if (!via_) return start_tls();
+  tunnel_ = std::make_unique<Tunnel>(origin_, *via_);
+  open_tunnel();
+}
+
+void Dialer::open_tunnel() {
+  const Io io = tunnel_->advance(*transport_);
+  if (io == Io::want_read || io == Io::want_write) return wait(io, &Dialer::open_tunnel);
+  if (io != Io::done) return fail(tunnel_->failure());
+  tunnel_ = nullptr;
+  start_tls();
+}
+
+void Dialer::start_tls() {
+  if (tls_ == nullptr) return std::exchange(done_, nullptr)(std::move(transport_), {});
+  transport_->start_tls(*tls_, origin_.host);
+  shake_hands();
 }
 
 void Dialer::shake_hands() {
@@ -127,11 +147,7 @@ void Dialer::shake_hands() {
       return std::exchange(done_, nullptr)(std::move(transport_), {});
     case Io::want_read:
     case Io::want_write:
-      return transport_->socket().async_wait(
-          io == Io::want_read ? Socket::wait_read : Socket::wait_write,
-          [self = shared_from_this()](const boost::system::error_code& ec) {
-            if (!ec && self->done_) self->shake_hands();
-          });
+      return wait(io, &Dialer::shake_hands);
     default:
       break;
   }
@@ -141,6 +157,13 @@ void Dialer::shake_hands() {
   }
   fail({Fault::tls,
         fmt::format("the TLS handshake with {} failed: {}", origin_.authority(), transport_->error())});
+}
+
+void Dialer::wait(Io io, void (Dialer::*next)()) {
+  transport_->socket().async_wait(io == Io::want_read ? Socket::wait_read : Socket::wait_write,
+                                  [self = shared_from_this(), next](const boost::system::error_code& ec) {
+                                    if (!ec && self->done_) (self.get()->*next)();
+                                  });
 }
 
 void Dialer::fail(Failure failure) {

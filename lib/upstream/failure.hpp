@@ -12,6 +12,7 @@ enum class Fault : std::uint8_t {
   connect,             // no address can be reached
   tls,                 // the handshake failed
   certificate,         // the server did not prove to be that host
+  via,                 // the HTTP proxy on the way did not let us through
   connect_timeout,     // all that was not done in time
   broken,              // the connection broke off, or was closed, before or in the answer
   first_byte_timeout,  // no answer in time

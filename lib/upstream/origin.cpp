@@ -15,14 +15,20 @@ bool is_port(std::string_view text) {
 
 }  // namespace
 
+std::string host_text(const std::string& host) {
+  return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
+
+std::string host_and_port(const std::string& host, const std::string& port) {
+  return host_text(host) + ":" + port;
+}
+
 std::string Origin::authority() const {
-  std::string text = host.find(':') == std::string::npos ? host : "[" + host + "]";
-  if (port != (tls ? "443" : "80")) text += ":" + port;
-  return text;
+  return port == (tls ? "443" : "80") ? host_text(host) : host_and_port(host, port);
 }
 
 bool Origin::loopback() const {
-  return http::is_loopback_host(host.find(':') == std::string::npos ? host : "[" + host + "]");
+  return http::is_loopback_host(host_text(host));
 }
 
 std::optional<BaseUrl> parse_base_url(std::string_view url) {

@@ -8,6 +8,10 @@
 
 namespace weir::upstream {
 
+// As URLs and Host have them: "example.org", "[::1]"; the same with ":443" behind it.
+std::string host_text(const std::string& host);
+std::string host_and_port(const std::string& host, const std::string& port);
+
 struct Origin {
   bool tls = true;
   std::string host;  // a name, or an IP address without brackets

@@ -10,72 +10,9 @@ import threading
 import unittest
 from typing import Any
 
+from proxytest import BODY, ERRORS, GENERATE, KEY, LIMITS, REPLY, SAMPLES, STREAM, USAGE, ProxyCase, event
 from upstreamtest import Peer, Request, Upstream
-from weirtest import DATA, Answer, Client, Daemon, TestCase, config, eventually, limit, threads
-
-KEY = "upstream-key-0123456789"
-SAMPLES = DATA / "upstream" / "samples"
-ERRORS = DATA / "upstream" / "errors"
-GENERATE = "/proxy/default/v1beta/models/m:generateContent"
-STREAM = "/proxy/default/v1beta/models/m:streamGenerateContent?alt=sse"
-BODY = {"contents": [{"parts": [{"text": "Hello there, how are you?"}]}]}
-USAGE = {"promptTokenCount": 7, "candidatesTokenCount": 5, "totalTokenCount": 12}
-REPLY = {"candidates": [{"content": {"parts": [{"text": "Fine."}]}}], "usageMetadata": USAGE}
-LIMITS = limit(100) + limit(100_000, "input_tokens") + limit(50, "in_flight", "")
-
-
-def event(text: str, usage: dict[str, int] | None = None) -> bytes:
-    data: dict[str, Any] = {"candidates": [{"content": {"parts": [{"text": text}]}}]}
-    if usage:
-        data["usageMetadata"] = usage
-    return b"data: " + json.dumps(data).encode() + b"\r\n\r\n"
-
-
-class ProxyCase(TestCase):
-    def upstream(self, *arguments: Any, **options: Any) -> Upstream:
-        made = Upstream(*arguments, **options)
-        self.addCleanup(made.close)
-        return made
-
-    def proxied(
-        self,
-        upstream: Upstream,
-        limits: str = LIMITS,
-        more: str = "",
-        proxy: str = "",
-        path: str = "",
-        **options: Any,
-    ) -> Daemon:
-        running = self.make(
-            config(limits, project=upstream.project(path=path), more=more + f"\n[proxy]\n{proxy}\n", **options)
-        )
-        (running.directory / "key").write_text(KEY + "\n")
-        (running.directory / "key").chmod(0o600)
-        return running.start()
-
-    def only_call(self, client: Client) -> dict[str, Any]:
-        """The one call in the ledger, once it is closed."""
-
-        def closed() -> dict[str, Any] | None:
-            calls = client.calls()
-            self.assertLessEqual(len(calls), 1, calls)
-            return calls[0] if calls and calls[0]["state"] != "open" else None
-
-        return eventually("the call is closed", closed)
-
-    def closed(self, client: Client, count: int) -> list[dict[str, Any]]:
-        """That many calls, newest first, once all are closed: an answer does not wait for its settlement."""
-
-        def all_closed() -> list[dict[str, Any]] | None:
-            calls = client.calls()
-            done = len(calls) == count and all(call["state"] != "open" for call in calls)
-            return calls if done else None
-
-        return eventually(f"{count} calls are closed", all_closed)
-
-    def nothing_held(self, client: Client) -> None:
-        eventually("nothing is held", lambda: client.limit("*/in_flight")["held"] == 0)
-
+from weirtest import Answer, Client, config, eventually, limit, threads
 
 class Unary(ProxyCase):
     def test_a_call_passes_with_our_key_and_is_settled_by_its_usage(self) -> None:
@@ -367,14 +304,6 @@ class Streams(ProxyCase):
 
 
 class BadUpstreams(ProxyCase):
-    def refused(self, client: Client, status: int) -> str:
-        answer = client.post(GENERATE, BODY)
-        error = self.check(answer, status)["error"]
-        self.assertEqual(error["code"], status)
-        self.assertTrue(error["message"].startswith("Weir: "), error)
-        self.assertNotIn(KEY, answer.text)
-        return error["message"]
-
     def test_nobody_there_charges_nothing(self) -> None:
         upstream = self.upstream(lambda peer, request: None)
         client = self.proxied(upstream).client()

@@ -23,7 +23,7 @@ from weirtest import DEADLINE_S
 
 @functools.cache
 def certificates() -> pathlib.Path:
-    """A directory with ca.pem, and cert.pem and key.pem for localhost."""
+    """A directory with ca.pem, and cert.pem and key.pem for localhost and upstream.example."""
     made = tempfile.TemporaryDirectory(prefix="weir-certificates-")
     certificates.keep = made  # type: ignore[attr-defined]
     directory = pathlib.Path(made.name)
@@ -33,7 +33,7 @@ def certificates() -> pathlib.Path:
         subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
 
     openssl("req", "-x509", *curve, "-days", "2", "-subj", "/CN=ca", "-keyout", "ca.key", "-out", "ca.pem")
-    (directory / "ext").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    (directory / "ext").write_text("subjectAltName=DNS:localhost,DNS:upstream.example,IP:127.0.0.1,IP:::1\n")
     openssl("req", *curve, "-subj", "/CN=here", "-keyout", "key.pem", "-out", "csr.pem")
     openssl(
         *("x509", "-req", "-days", "2", "-in", "csr.pem", "-CA", "ca.pem", "-CAkey", "ca.key"),
@@ -158,6 +158,12 @@ class Peer:
         return True
 
 
+def listen(ipv6: bool = False) -> socket.socket:
+    if ipv6:
+        return socket.create_server(("::1", 0), family=socket.AF_INET6, backlog=128)
+    return socket.create_server(("127.0.0.1", 0), backlog=128)
+
+
 Script = Callable[[Peer, Request], None]
 
 
@@ -166,20 +172,26 @@ class Upstream:
     connection instead."""
 
     def __init__(
-        self, script: Script | None = None, on_peer: Callable[[Peer], None] | None = None, tls: bool = True
+        self,
+        script: Script | None = None,
+        on_peer: Callable[[Peer], None] | None = None,
+        tls: bool = True,
+        ipv6: bool = False,
     ) -> None:
         self.script = script
         self.on_peer = on_peer
         self.requests: list[Request] = []
         self.peers: list[Peer] = []
         self.errors: list[BaseException] = []
+        self.server_names: list[str | None] = []  # asked for in the TLS handshake
         self._context: ssl.SSLContext | None = None
         if tls:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.load_cert_chain(certificates() / "cert.pem", certificates() / "key.pem")
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+            self._context.sni_callback = lambda sock, name, context: self.server_names.append(name)
+        self._listener = listen(ipv6)
         self.port = self._listener.getsockname()[1]
-        self.url = f"http{'s' if tls else ''}://localhost:{self.port}"
+        self.url = f"http{'s' if tls else ''}://{'[::1]' if ipv6 else 'localhost'}:{self.port}"
         self._threads: list[threading.Thread] = []
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()

@@ -172,40 +172,21 @@ TEST_CASE("the example configuration loads, and with every comment taken away it
   directory.write("gemini.key", "k");
   directory.write("ca.pem", "");
   directory.write("nightly.token", "n");
+  directory.write("proxy.auth", "user:pass");
   const ConfigResult full =
       parse_config(all, directory.path("weir.toml"), test_environment(), catalog::Catalog::embedded());
   CHECK(errors_of(full) == "");
-  for (const char* key : {"token_file",
-                          "allowed_hosts",
-                          "max_connections",
-                          "max_header_bytes",
-                          "max_body_bytes",
-                          "path",
-                          "durability",
-                          "retention_days",
-                          "on_failure",
-                          "spool_calls",
-                          "max_wait_s",
-                          "max_waiting",
-                          "max_open",
-                          "as_of",
-                          "use_catalog",
-                          "explore",
-                          "guard_s",
-                          "api_key_file",
-                          "base_url",
-                          "time_zone",
-                          "enforce",
-                          "projects",
-                          "fallback",
-                          "priority",
-                          "weight",
-                          "max_share",
-                          "quantile",
-                          "wait_s",
-                          "ca_file",
-                          "keep_alive_s",
-                          "max_metered_body_bytes"}) {
+  for (const char* key : {"token_file",       "allowed_hosts",  "max_connections",
+                          "max_header_bytes", "max_body_bytes", "path",
+                          "durability",       "retention_days", "on_failure",
+                          "spool_calls",      "max_wait_s",     "max_waiting",
+                          "max_open",         "as_of",          "use_catalog",
+                          "explore",          "guard_s",        "api_key_file",
+                          "base_url",         "time_zone",      "enforce",
+                          "projects",         "fallback",       "priority",
+                          "weight",           "max_share",      "quantile",
+                          "wait_s",           "ca_file",        "via",
+                          "via_auth_file",    "keep_alive_s",   "max_metered_body_bytes"}) {
     CHECK_MESSAGE(all.find("\n" + std::string(key) + " = ") != std::string::npos, key);
   }
 }
