@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "admission/history.hpp"
 #include "admission/service.hpp"
 #include "api/api.hpp"
 #include "api/report_pool.hpp"
@@ -38,6 +39,10 @@ namespace asio = boost::asio;
 constexpr std::chrono::seconds kPatience{10};
 // Leases end, denials are written and the line is looked at this often when nothing else happens.
 constexpr std::chrono::seconds kTick{1};
+
+// Past days are read anew this often; first not on the way to being ready, but soon after.
+constexpr std::chrono::hours kHistory{1};
+constexpr std::chrono::seconds kFirstHistory{2};
 
 proxy::Setup proxy_setup(const Config& config) {
   const auto milliseconds = [](double value_s) {
@@ -138,6 +143,7 @@ class Daemon {
     ledger_.on_notice([](const std::string& text) { spdlog::warn("{}", text); });
     ledger_.store_anchor(clock_.anchor());
     service_.recover(*reader_, clock_.now());
+    history_due_ = clock_.now().steady + kFirstHistory;
     reader_.reset();
   }
 
@@ -157,12 +163,27 @@ class Daemon {
 
  private:
   void tick() {
-    service_.tick(clock_.now());
+    const Now now = clock_.now();
+    service_.tick(now);
     wake_for_line();
+    if (now.steady >= history_due_) read_history(now);
     ticker_.expires_after(kTick);
     ticker_.async_wait([this](const boost::system::error_code& error) {
       if (!error) tick();
     });
+  }
+
+  void read_history(const Now& now) {
+    history_due_ = now.steady + kHistory;
+    const auto failed = [](const std::string& why) {
+      spdlog::warn("forecasts do without past days for an hour: {}", why);
+    };
+    const auto question = admission::ask_history(service_.directory(), service_.book(), now);
+    const auto read = [this, question](ledger::Reader& reader) -> api::ReportPool::Then {
+      return
+          [this, habits = admission::read_history(reader, question)] { service_.forecasts().learn(habits); };
+    };
+    if (!reports_.run(read, failed)) failed("too many reports are under way");
   }
 
   // Somebody waits: look again when room is expected, if that is before the next tick.
@@ -225,6 +246,7 @@ class Daemon {
   asio::signal_set signals_;
   asio::steady_timer ticker_;
   asio::steady_timer line_timer_;
+  SteadyTime history_due_{};
   bool stopping_ = false;
 };
 

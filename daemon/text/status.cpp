@@ -11,7 +11,7 @@ namespace weir::daemon {
 namespace {
 
 struct Row {
-  std::string project, limit, metric, source;
+  std::string project, limit, metric, source, forecast;
   double amount = 0, used = 0, held = 0, remaining = 0;
   std::optional<WallTime> resets_at, exhausts_at;
   bool enforced = true;
@@ -32,6 +32,7 @@ Row read_row(const nlohmann::json& limit) {
   row.remaining = number_at(limit, "remaining");
   row.resets_at = time_at(limit, "resets_at");
   row.exhausts_at = time_at(limit, "exhausts_at");
+  row.forecast = text_at(limit, "forecast");
   const auto enforced = limit.find("enforced");
   row.enforced = enforced == limit.end() || !enforced->is_boolean() || enforced->get<bool>();
   // Where every number comes from, and how old it is.
@@ -46,6 +47,11 @@ Row read_row(const nlohmann::json& limit) {
 std::string until(const std::optional<WallTime>& at, WallTime now) {
   if (!at) return "-";
   return *at <= now ? "now" : "in " + human_duration(*at - now);
+}
+
+// "-": not before its reset, or there is no telling in principle.
+std::string runs_out(const Row& row, WallTime now) {
+  return row.forecast == "unknown" ? row.forecast : until(row.exhausts_at, now);
 }
 
 Style urgency(const Row& row) {
@@ -64,7 +70,7 @@ std::vector<Cell> cells(const Row& row, WallTime now, bool with_project, const L
   out.push_back({human_amount(row.metric, row.remaining), style == Style::good ? Style::plain : style});
   out.push_back({human_amount(row.metric, row.amount)});
   out.push_back({until(row.resets_at, now)});
-  out.push_back({until(row.exhausts_at, now), row.exhausts_at ? Style::warning : Style::dim});
+  out.push_back({runs_out(row, now), row.exhausts_at ? Style::warning : Style::dim});
   out.push_back({row.source, Style::dim});
   return out;
 }

@@ -9,6 +9,10 @@ namespace {
 
 using telemetry::Type;
 
+std::vector<std::string> labels_of(const std::string& project, const quota::LimitSpec& spec) {
+  return {project, spec.name, std::string(to_string(spec.metric)), to_string(spec.window)};
+}
+
 const std::vector<std::string> kCaller = {"model", "consumer"};  // labels whose values callers choose
 
 }  // namespace
@@ -69,6 +73,15 @@ Metrics::Metrics(telemetry::Registry& registry)
                                  .labels = {"project", "limit", "metric", "window"},
                                  .buckets = {},
                                  .bounded_labels = {"limit"}})),
+      limit_exhaustion_(registry.add(
+          {.name = "weir_quota_exhaustion_timestamp_seconds",
+           .help =
+               "When a limit will be used up before its reset, by forecast; absent when it lasts or is not "
+               "known.",
+           .type = Type::gauge,
+           .labels = {"project", "limit", "metric", "window"},
+           .buckets = {},
+           .bounded_labels = {"limit"}})),
       upstream_(registry.add({.name = "weir_upstream_responses_total",
                               .help = "Answers of the upstream, as told by settlements, by HTTP status code.",
                               .labels = {"project", "model", "code"},
@@ -157,8 +170,7 @@ void Metrics::add_limit(const std::string& project, const quota::LimitSpec& spec
     limits_.push_back({});
     return;
   }
-  const std::vector<std::string> labels = {project, spec.name, std::string(to_string(spec.metric)),
-                                           to_string(spec.window)};
+  const std::vector<std::string> labels = labels_of(project, spec);
   limits_.push_back({&limit_amount_.gauge(labels), &limit_used_.gauge(labels), &limit_held_.gauge(labels),
                      &limit_reset_.gauge(labels)});
 }
@@ -196,6 +208,10 @@ void Metrics::set_limit(quota::LimitId id, const quota::LimitView& view, double 
   gauges.held->set(static_cast<double>(view.held) * unit);
   gauges.reset->set(view.resets_at ? seconds(view.resets_at->time_since_epoch())
                                    : std::numeric_limits<double>::quiet_NaN());
+}
+
+void Metrics::set_exhaustion(const std::string& project, const quota::LimitSpec& spec, WallTime at) {
+  limit_exhaustion_.gauge(labels_of(project, spec)).set(seconds(at.time_since_epoch()));
 }
 
 void Metrics::set_ledger(const ledger::Health& health) {

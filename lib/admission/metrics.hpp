@@ -57,6 +57,9 @@ class Metrics {
   // Before a scrape: the state of limit `id`, and of the ledger.
   void set_limit(quota::LimitId id, const quota::LimitView& view, double unit);
   void set_ledger(const ledger::Health& health);
+  // Limits that do not run out have no such series: cleared, then set, for each scrape.
+  void clear_exhaustions() { limit_exhaustion_.clear(); }
+  void set_exhaustion(const std::string& project, const quota::LimitSpec& spec, WallTime at);
 
  private:
   struct LimitGauges {
@@ -72,6 +75,7 @@ class Metrics {
   telemetry::Family& limit_used_;
   telemetry::Family& limit_held_;
   telemetry::Family& limit_reset_;
+  telemetry::Family& limit_exhaustion_;
   telemetry::Family& upstream_;
   telemetry::Family& over_admissions_;
   telemetry::Family& observations_;

@@ -23,19 +23,6 @@ bool is_sliding(const quota::LimitSpec& spec) {
   return spec.window.kind == quota::WindowKind::sliding;
 }
 
-std::optional<CalendarUnit> unit_of(const quota::LimitSpec& spec) {
-  switch (spec.window.kind) {
-    case quota::WindowKind::day:
-      return CalendarUnit::day;
-    case quota::WindowKind::week:
-      return CalendarUnit::week;
-    case quota::WindowKind::month:
-      return CalendarUnit::month;
-    default:
-      return std::nullopt;
-  }
-}
-
 }  // namespace
 
 // One calendar window of one zone, as some limits of a project count it.
@@ -146,7 +133,7 @@ class Recovery {
     std::vector<CalendarPeriod> periods;
     for (const quota::LimitId id : project.limits) {
       const quota::LimitSpec& spec = service_.book_.spec(id);
-      const auto unit = unit_of(spec);
+      const auto unit = quota::calendar_unit(spec.window.kind);
       if (!unit) continue;
       const Zone zone = *Zone::find(spec.time_zone);
       // The neighbours too: near midnight they count, and a wall clock that is set back must find what it had
@@ -168,7 +155,7 @@ class Recovery {
     if (of == nullptr) return;
     for (const quota::LimitId id : of->limits) {
       const quota::LimitSpec& spec = service_.book_.spec(id);
-      if (unit_of(spec) != period.unit || spec.time_zone != period.zone) continue;
+      if (quota::calendar_unit(spec.window.kind) != period.unit || spec.time_zone != period.zone) continue;
       service_.book_.restore(id, period.interval.begin, charged.of(spec.metric), now_);
     }
   }
@@ -210,6 +197,7 @@ class Recovery {
 
 void Service::recover(ledger::Reader& reader, const Now& now) {
   Recovery(*this, reader, now).run();
+  forecasts_.begin(now);
   tick(now);
 }
 

@@ -32,7 +32,8 @@ Service::Service(const Setup& setup, const catalog::Catalog& catalog, ledger::Jo
                         }
                       });
                     }),
-      estimates_(setup_.estimate_quantile) {
+      estimates_(setup_.estimate_quantile),
+      forecasts_(book_, directory_) {
   ledger_.on_refused([this](const std::vector<ledger::CallId>& ids) { refused(ids); });
   ledger_.on_commit([this](Micros duration, std::size_t) { metrics_.observe_commit(duration); });
 }
@@ -486,6 +487,7 @@ void Service::tick(const Now& now) {
   expire(now);
   tell_denials(now);
   observations_.tick(now);
+  forecasts_.tick(now);
   estimates_.tell(ledger_, now.steady, Estimates::Tell::some);
   if (!line_.empty()) pump(now);
   // Calls before this one are all closed. Told only when it has moved: an idle daemon writes nothing.
@@ -495,9 +497,13 @@ void Service::tick(const Now& now) {
 }
 
 void Service::refresh_gauges(const Now& now) {
+  metrics_.clear_exhaustions();
   for (quota::LimitId id = 0; id < book_.size(); ++id) {
-    const double unit = book_.spec(id).metric == Metric::cost_usd ? 1e-9 : 1;
-    metrics_.set_limit(id, book_.view(id, now), unit);
+    const quota::LimitSpec& spec = book_.spec(id);
+    const quota::LimitView view = book_.view(id, now);
+    metrics_.set_limit(id, view, spec.metric == Metric::cost_usd ? 1e-9 : 1);
+    const auto exhausts_at = spec.gate ? std::nullopt : forecasts_.forecast(id, view, now).exhausts_at;
+    if (exhausts_at) metrics_.set_exhaustion(directory_.owner(id).setup->name, spec, *exhausts_at);
   }
   for (Project& project : directory_.projects()) {
     for (const auto& [priority, name] :

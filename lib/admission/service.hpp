@@ -15,6 +15,7 @@
 
 #include "admission/directory.hpp"
 #include "admission/estimates.hpp"
+#include "admission/forecasts.hpp"
 #include "admission/idempotency.hpp"
 #include "admission/metrics.hpp"
 #include "admission/observations.hpp"
@@ -122,6 +123,7 @@ class Service {
   quota::Book& book() { return book_; }
   Idempotency& idempotency() { return idempotency_; }
   Observations& observations() { return observations_; }
+  Forecasts& forecasts() { return forecasts_; }
   [[nodiscard]] const Setup& setup() const { return setup_; }
   [[nodiscard]] const OpenCall* open_call(ledger::CallId id) { return open_.find(id); }
   [[nodiscard]] std::size_t open_calls() const { return open_.size(); }
@@ -175,6 +177,7 @@ class Service {
   Idempotency idempotency_;
   Observations observations_;
   Estimates estimates_;
+  Forecasts forecasts_;
   ledger::CallId last_id_ = 0;
   ledger::CallId told_oldest_ = 0;            // what the ledger was last told of the oldest open call
   std::vector<quota::Violation> violations_;  // of the lane that refused

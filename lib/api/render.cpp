@@ -1,6 +1,8 @@
 #include "api/render.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 
 #include "http/problem.hpp"
 #include "ledger/call_id.hpp"
@@ -25,6 +27,18 @@ void append_charged(std::string& out, const Amounts& charged) {
     append_int(out, charged.images);
   }
   out += '}';
+}
+
+// Dollars as money is shown, else up to two decimals.
+void append_rate(std::string& out, Metric metric, double per_hour) {
+  if (metric == Metric::cost_usd) {
+    append_usd(out, static_cast<NanoUsd>(per_hour));
+    return;
+  }
+  char text[32];
+  const double rounded = std::round(per_hour * 100) / 100;
+  const auto end = std::to_chars(text, text + sizeof text, rounded, std::chars_format::fixed).ptr;
+  out.append(text, static_cast<std::size_t>(end - text));
 }
 
 }  // namespace
@@ -101,7 +115,7 @@ void append_settled(std::string& out, std::string_view project, std::string_view
 }
 
 void append_limit(std::string& out, std::string_view project, const quota::LimitSpec& spec,
-                  const quota::LimitView& view, std::size_t waiting) {
+                  const quota::LimitView& view, const quota::Forecast& forecast, std::size_t waiting) {
   const auto optional_time = [&out](const std::optional<WallTime>& at) {
     if (at) {
       append_time(out, *at);
@@ -136,7 +150,17 @@ void append_limit(std::string& out, std::string_view project, const quota::Limit
   append_int(out, static_cast<std::int64_t>(waiting));
   out += ",\"resets_at\":";
   optional_time(view.resets_at);
-  out += ",\"exhausts_at\":null,\"exhausted_until\":";
+  out += ",\"pace_per_hour\":";
+  if (forecast.pace_per_hour) {
+    append_rate(out, spec.metric, *forecast.pace_per_hour);
+  } else {
+    out += "null";
+  }
+  out += ",\"forecast\":\"";
+  out += to_string(forecast.outlook);
+  out += "\",\"exhausts_at\":";
+  optional_time(forecast.exhausts_at);
+  out += ",\"exhausted_until\":";
   optional_time(view.exhausted_until);
   out += ",\"source\":\"";
   out += to_string(spec.source);

@@ -184,10 +184,11 @@ void Api::quota(Exchange& exchange) {
     const std::vector<quota::LimitId>* limits = &project.limits;
     if (!model.empty()) limits = &directory.lane(project.setup->name, model, "default", now.wall)->limits;
     for (const quota::LimitId id : *limits) {
-      if (book.spec(id).gate && !book.view(id, now).exhausted_until) continue;
+      const quota::LimitView view = book.view(id, now);
+      if (book.spec(id).gate && !view.exhausted_until) continue;
       if (body_.back() != '[') body_ += ',';
-      append_limit(body_, project.setup->name, book.spec(id), book.view(id, now),
-                   id < waiting.size() ? waiting[id] : 0);
+      append_limit(body_, project.setup->name, book.spec(id), view,
+                   parts_.service.forecasts().forecast(id, view, now), id < waiting.size() ? waiting[id] : 0);
     }
   }
   body_ += "]}";

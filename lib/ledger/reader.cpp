@@ -296,6 +296,14 @@ void Reader::each_straddler(WallTime from, WallTime before, const std::function<
   });
 }
 
+std::optional<std::int64_t> Reader::first_minute() {
+  return with([](Connection& c) -> std::optional<std::int64_t> {
+    auto select = c.db.prepare("SELECT minute FROM minutes ORDER BY minute LIMIT 1");
+    if (!select.step()) return std::nullopt;
+    return select.integer(0);
+  });
+}
+
 void Reader::sum_minutes(std::int64_t from, std::int64_t to,
                          const std::function<void(const Key&, const Amounts&)>& visit) {
   with([&](Connection& c) {

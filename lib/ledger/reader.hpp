@@ -80,6 +80,8 @@ class Reader {
   void each_straddler(SteadyTime from, const std::function<void(const Call&)>& visit);
   // The same on the wall clock, of calls admitted before `before`.
   void each_straddler(WallTime from, WallTime before, const std::function<void(const Call&)>& visit);
+  // Of the oldest totals, since 1970; nullopt: no call yet.
+  std::optional<std::int64_t> first_minute();
   // Sums of `charged` of closed calls over [from, to) minutes, per key; from totals only.
   void sum_minutes(std::int64_t from, std::int64_t to,
                    const std::function<void(const Key&, const Amounts&)>& visit);

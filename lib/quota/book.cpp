@@ -10,16 +10,8 @@ namespace {
 // Open calls end when their callers say so: an in-flight limit has no time of its own.
 constexpr Micros kAskInFlightAgain = std::chrono::seconds(1);
 
-CalendarUnit unit_of(WindowKind kind) {
-  switch (kind) {
-    case WindowKind::week:
-      return CalendarUnit::week;
-    case WindowKind::month:
-      return CalendarUnit::month;
-    default:
-      return CalendarUnit::day;
-  }
-}
+// What was sent longer ago than any lease lasts is history, not pace.
+constexpr Micros kOfNow = std::chrono::hours(2);
 
 // What a call takes at the least. Nobody calls a model with no tokens, or for nothing: a caller that did not
 // estimate still finds no room where none is left.
@@ -43,10 +35,10 @@ LimitId Book::add(LimitSpec spec, Micros guard) {
   limit.given_source = limit.spec.source;
   if (limit.spec.window.kind == WindowKind::sliding) {
     limit.window = SlidingWindow(limit.spec.window.length);
-  } else if (limit.spec.window.kind != WindowKind::in_flight) {
+  } else if (const auto unit = calendar_unit(limit.spec.window.kind)) {
     const auto zone = Zone::find(limit.spec.time_zone);
     if (!zone) throw std::invalid_argument("unknown time zone " + limit.spec.time_zone);
-    limit.window = CalendarWindow(*zone, unit_of(limit.spec.window.kind));
+    limit.window = CalendarWindow(*zone, *unit);
   }
   limits_.push_back(std::move(limit));
   return static_cast<LimitId>(limits_.size() - 1);
@@ -151,13 +143,21 @@ void Book::violations(std::span<const LimitId> limits, const Amounts& want, cons
 
 void Book::hold(std::span<const LimitId> limits, const Amounts& held) {
   for (const LimitId id : limits) {
-    limits_[id].held += held.of(limits_[id].spec.metric);
-    limits_[id].probe = false;
+    Limit& limit = limits_[id];
+    const std::int64_t amount = held.of(limit.spec.metric);
+    limit.held += amount;
+    limit.taken += amount;
+    limit.probe = false;
   }
 }
 
 void Book::release(std::span<const LimitId> limits, const Amounts& held) {
-  for (const LimitId id : limits) limits_[id].held -= held.of(limits_[id].spec.metric);
+  for (const LimitId id : limits) {
+    Limit& limit = limits_[id];
+    const std::int64_t amount = held.of(limit.spec.metric);
+    limit.held -= amount;
+    limit.taken -= amount;
+  }
 }
 
 void Book::settle(std::span<const LimitId> limits, const Amounts& held, const Amounts& actual,
@@ -169,7 +169,9 @@ void Book::settle(std::span<const LimitId> limits, const Amounts& held, const Am
 void Book::charge(std::span<const LimitId> limits, const Amounts& actual, const Span& span, const Now& now) {
   for (const LimitId id : limits) {
     Limit& limit = limits_[id];
-    add_charge(limit.window, limit.guard, actual.of(limit.spec.metric), span, now);
+    const std::int64_t amount = actual.of(limit.spec.metric);
+    if (span.latest > now.steady - kOfNow) limit.taken += amount;
+    add_charge(limit.window, limit.guard, amount, span, now);
   }
 }
 
@@ -234,7 +236,11 @@ void Book::move(LimitId from, LimitId to, const Now& now) {
   used_now(limits_[to], now);
   combine(limits_[to].window, limits_[from].window, 1);
   limits_[from].window = emptied(limits_[from].window);
-  limits_[to].held += std::exchange(limits_[from].held, 0);
+  const std::int64_t held = std::exchange(limits_[from].held, 0);
+  limits_[to].held += held;
+  // What is held is taken back there one day.
+  limits_[to].taken += held;
+  limits_[from].taken -= held;
 }
 
 Book::Counter Book::emptied(const Counter& window) {

@@ -109,6 +109,9 @@ class Book {
   void restore(LimitId id, WallTime within, std::int64_t amount, const Now& now);
 
   [[nodiscard]] LimitView view(LimitId id, const Now& now);
+  // All that our calls ever took of a limit, what is held included: only differences mean something. A call
+  // that is recorded long after it was made is left out, so that this grows as calls are made.
+  [[nodiscard]] std::int64_t taken(LimitId id) const { return limits_[id].taken; }
 
  private:
   struct InFlight {};
@@ -117,6 +120,7 @@ class Book {
     LimitSpec spec;
     Micros guard;
     std::int64_t held = 0;
+    std::int64_t taken = 0;
     Counter window;
     std::int64_t given_amount = 0;  // spec.amount and spec.source, were it not for an observation
     Source given_source = Source::config;

@@ -36,6 +36,19 @@ std::optional<Window> parse_window(std::string_view text) {
   return Window{WindowKind::sliding, *length};
 }
 
+std::optional<CalendarUnit> calendar_unit(WindowKind kind) {
+  switch (kind) {
+    case WindowKind::day:
+      return CalendarUnit::day;
+    case WindowKind::week:
+      return CalendarUnit::week;
+    case WindowKind::month:
+      return CalendarUnit::month;
+    default:
+      return std::nullopt;
+  }
+}
+
 std::string_view to_string(Source source) {
   switch (source) {
     case Source::catalog:

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "quota/amounts.hpp"
-#include "time/instant.hpp"
+#include "time/zone.hpp"
 
 namespace weir::quota {
 
@@ -25,6 +25,9 @@ struct Window {
 std::string to_string(const Window& window);  // "60s", "10m", "day", "in_flight"
 // nullopt for anything but the texts above.
 std::optional<Window> parse_window(std::string_view text);
+
+// nullopt: sliding, or in flight.
+std::optional<CalendarUnit> calendar_unit(WindowKind kind);
 
 enum class Source : std::uint8_t { catalog, config, observed };
 std::string_view to_string(Source source);

@@ -62,6 +62,11 @@ std::int32_t Zone::local_day(WallTime at) const {
   return static_cast<std::int32_t>(local_date(zone_, at).time_since_epoch().count());
 }
 
+int Zone::local_hour(WallTime at) const {
+  const auto shown = tz(zone_).to_local(at);
+  return static_cast<int>((date::floor<std::chrono::hours>(shown) - date::floor<date::days>(shown)).count());
+}
+
 WallTime Zone::day_begin(std::int32_t local_day) const {
   return first_instant(zone_, date::local_days(date::days(local_day)));
 }

@@ -37,6 +37,8 @@ class Zone {
 
   // Days since 1970-01-01 of the local date at `at`: the key of a day's totals.
   [[nodiscard]] std::int32_t local_day(WallTime at) const;
+  // What the local clock shows at `at`: 0 to 23.
+  [[nodiscard]] int local_hour(WallTime at) const;
   // The first instant of that local date.
   [[nodiscard]] WallTime day_begin(std::int32_t local_day) const;
 

@@ -288,6 +288,8 @@ class Reports(TestCase):
                 "held",
                 "remaining",
                 "resets_at",
+                "pace_per_hour",
+                "forecast",
                 "exhausts_at",
                 "source",
                 "published",

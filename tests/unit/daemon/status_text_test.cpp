@@ -59,6 +59,25 @@ TEST_CASE("limits are shown nearest to their end first, and unused ones in one l
         "... and 2 limits with nothing used (--all shows them)\n");
 }
 
+TEST_CASE(
+    "what a forecast says is told apart: when it runs out, that it has, that nobody knows, that it lasts") {
+  json states = answer({limit("a", "requests", 10, 4, 0), limit("b", "requests", 10, 3, 0),
+                        limit("c", "requests", 10, 2, 0), limit("d", "requests", 10, 1, 0)});
+  json& limits = states["limits"];
+  limits[0]["forecast"] = "exhausted";
+  limits[0]["exhausts_at"] = "2026-11-22T12:00:00.000Z";
+  limits[1]["forecast"] = "runs_out";
+  limits[1]["exhausts_at"] = "2026-11-22T12:00:30.000Z";
+  limits[2]["forecast"] = "unknown";
+  limits[3]["forecast"] = "lasts";
+  CHECK(render_status(states, kNow, {}, kAscii) ==
+        "LIMIT              USED  HELD  LEFT  OF  RESETS  RUNS OUT  SOURCE\n"
+        "a      ####......     4     0     6  10  -       now       catalog 2026-09-04\n"
+        "b      ###.......     3     0     7  10  -       in 30s    catalog 2026-09-04\n"
+        "c      ##........     2     0     8  10  -       unknown   catalog 2026-09-04\n"
+        "d      #.........     1     0     9  10  -       -         catalog 2026-09-04\n");
+}
+
 TEST_CASE("the limits of a model that no table lists are shown as assumed") {
   json unheard_of = limit("gemini-99/requests/day", "requests", 10, 1, 0);
   unheard_of["assumed"] = true;
