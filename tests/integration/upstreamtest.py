@@ -148,8 +148,7 @@ class Peer:
     def reset(self) -> None:
         """The connection ends without ceremony."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        raw = self.sock.detach()
-        socket.close(raw)
+        self.sock.close()  # not by its number: OpenSSL would go on reading whatever gets that next
 
     def gone(self) -> bool:
         """Waits for the other side to end the connection."""
