@@ -67,6 +67,7 @@ bool Connection::write(std::string_view bytes) {
   }
   out_ += bytes;
   if (call_->request_.chunked) out_ += "\r\n";
+  expire_after(client_->options_.idle_timeout);  // the server's turn, even if it takes none of them now
   send();
   if (call_ == nullptr || out_.empty()) return true;
   room_owed_ = true;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import select
 import socket
 import threading
 import unittest
@@ -13,7 +14,7 @@ from typing import Any
 from connectproxy import ConnectProxy
 from proxytest import BODY, GENERATE, KEY, REPLY, STREAM, USAGE, ProxyCase, event
 from upstreamtest import Peer, Request, Upstream
-from weirtest import Daemon, eventually, raw_connection, run_command
+from weirtest import DEADLINE_S, Daemon, eventually, raw_connection, run_command
 
 PASSWORD = "s3cret/pass"
 IPV6 = socket.has_ipv6
@@ -244,9 +245,21 @@ class Timeouts(NetworkCase):
             done.wait()
 
         running = self.proxied(self.upstream(on_peer=on_peer), proxy="idle_timeout_s = 0.3")
-        answer = running.client().send("POST", "/proxy/default/upload/v1beta/files", b"x" * 30_000_000)
-        self.assertEqual(answer.status, 504)
-        self.assertIn("does not take the request", answer.text)
+        with raw_connection(running.tcp) as connection:
+            connection.sendall(
+                b"POST /proxy/default/upload/v1beta/files HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Length: 1000000000\r\n\r\n"
+            )
+            answer = b""
+            while not answer:  # sends as long as it is taken
+                readable, writable, _ = select.select([connection], [connection], [], DEADLINE_S)
+                self.assertTrue(readable or writable, "neither taken nor answered")
+                if readable:
+                    answer = connection.recv(65536)
+                else:
+                    connection.send(b"x" * 65536)
+        self.assertTrue(answer.startswith(b"HTTP/1.1 504 "), answer)
+        self.assertIn(b"does not take the request", answer)
 
 
 if __name__ == "__main__":

@@ -316,6 +316,31 @@ TEST_CASE("deadlines: no answer, an answer that stops, an idle connection") {
   done = true;
 }
 
+TEST_CASE("a server that takes no more of the body is given up, wherever its buffers are full") {
+  std::atomic<bool> done = false;
+  StandIn server([&](Peer& peer, int) {
+    peer.read_until("\r\n\r\n");
+    while (!done) std::this_thread::sleep_for(milliseconds(1));
+  });
+  // Pieces of which the last fits whole, so that the next one makes no way at all; and one that fits in part.
+  for (const std::size_t size : {1024, 4096, 4'000'000}) {
+    CAPTURE(size);
+    Fixture fixture(impatient());
+    Request request =
+        Fixture::request(server, "POST /x HTTP/1.1\r\nHost: up\r\nContent-Length: 1000000000\r\n\r\n");
+    request.streamed = true;
+    const std::string piece(size, 'b');
+    const auto notes = fixture.start(std::move(request));
+    CHECK(fixture.until([&] { return !notes->log.empty(); }));
+    while (notes->call->write(piece)) {
+    }
+    CHECK(fixture.until([&] { return notes->over; }));
+    CHECK(notes->failure.fault == Fault::idle_timeout);
+    CHECK(!notes->failure.request_sent);
+  }
+  done = true;
+}
+
 TEST_CASE("addresses that cannot be reached") {
   Fixture fixture;
   std::string port;
