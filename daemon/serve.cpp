@@ -165,6 +165,7 @@ class Daemon {
   void tick() {
     const Now now = clock_.now();
     service_.tick(now);
+    api_.tick();
     wake_for_line();
     if (now.steady >= history_due_) read_history(now);
     ticker_.expires_after(kTick);

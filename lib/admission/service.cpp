@@ -174,7 +174,9 @@ Answer Service::denial(const Attempt& attempt, SteadyTime retry_at) {
 
 Answer Service::refusal(Verdict verdict, Lane* lane, SteadyTime retry_at, Micros waited) {
   Answer answer{.verdict = verdict, .lane = lane, .retry_at = retry_at, .waited = waited};
-  if (lane != nullptr) answer.violations = violations_;
+  if (lane == nullptr) return answer;
+  answer.violations = violations_;
+  if (witness_ != nullptr) witness_->refused(answer);
   return answer;
 }
 
@@ -218,6 +220,7 @@ OpenCall* Service::open(Lane& lane, const Amounts& held, const Guess& guess, Mic
                                    .estimate = call.estimate,
                                    .uncertain = call.uncertain});
   lane.metrics.admitted->add();
+  if (witness_ != nullptr) witness_->admitted(call);
   return open_.find(call.id);
 }
 
@@ -232,6 +235,15 @@ void Service::refused(const std::vector<ledger::CallId>& ids) {
 
 // --- closing
 // ---------------------------------------------------------------------------------------------------------
+
+void Service::tell_closed(const OpenCall& call, const ledger::Outcome& outcome) {
+  if (witness_ == nullptr) return;
+  ledger::Call record{.admission = {}, .closed = true, .outcome = outcome};
+  record.admission.id = call.id;
+  record.admission.skew_us = call.skew.count();
+  record.admission.lease_us = call.lease.count();
+  witness_->closed(*call.lane, record);
+}
 
 void Service::close(const OpenCall& call, const ledger::Outcome& outcome, const Now& now) {
   Lane& lane = *call.lane;
@@ -249,6 +261,7 @@ void Service::close(const OpenCall& call, const ledger::Outcome& outcome, const 
                                        .totals = totals_of(outcome)});
   }
   ledger_.append(outcome);
+  tell_closed(call, outcome);
   const bool explored = call.explores;
   open_.erase(call.id);
   if (explored) {
@@ -322,6 +335,8 @@ void Service::correct(const ledger::Call& call, Lane* lane, const ledger::Outcom
                                      .key = call.admission.key,
                                      .totals = totals_of(outcome) - totals_of(call.outcome)});
   ledger_.append(outcome);
+  if (witness_ != nullptr)
+    witness_->closed(*lane, {.admission = call.admission, .closed = true, .outcome = outcome});
 }
 
 SettleVerdict Service::cancel(ledger::CallId id, const Now& now) {
@@ -377,6 +392,7 @@ Settled Service::record(Lane& lane, WallTime at, const Amounts& estimate, const 
                                      .totals = totals_of(settled.outcome),
                                      .call = call.id});
   ledger_.append(settled.outcome);
+  tell_closed(call, settled.outcome);
   book_.charge(lane.limits, settled.outcome.charged, span_of(call.id, call.skew.count(), settled.outcome),
                now);
   metrics_.count_call(lane.metrics, lane.project_name, lane.model, lane.consumer, settled.outcome);

@@ -23,6 +23,7 @@
 #include "admission/settlement.hpp"
 #include "admission/setup.hpp"
 #include "admission/waiting_line.hpp"
+#include "admission/witness.hpp"
 #include "catalog/catalog.hpp"
 #include "ledger/journal.hpp"
 #include "ledger/reader.hpp"
@@ -117,6 +118,8 @@ class Service {
   void dismiss_waiting(const Now& now);
 
   void refresh_gauges(const Now& now);
+  // Hears of every call from now on; nullptr: nobody does.
+  void watch(Witness* witness) { witness_ = witness; }
 
   // For reports; loop thread.
   Directory& directory() { return directory_; }
@@ -158,6 +161,7 @@ class Service {
   Answer refusal(Verdict verdict, Lane* lane, SteadyTime retry_at, Micros waited);
   Answer denial(const Attempt& attempt, SteadyTime retry_at);
   void count_denial(Lane& lane, bool timed_out);
+  void tell_closed(const OpenCall& call, const ledger::Outcome& outcome);
   void close(const OpenCall& call, const ledger::Outcome& outcome, const Now& now);
   void correct(const ledger::Call& call, Lane* lane, const ledger::Outcome& outcome, const Now& now);
   void refused(const std::vector<ledger::CallId>& ids);
@@ -188,6 +192,7 @@ class Service {
   std::vector<ledger::CallId> due_;
   bool pumping_ = false;
   std::function<void()> line_changed_ = [] {};
+  Witness* witness_ = nullptr;
 };
 
 }  // namespace weir::admission

@@ -37,7 +37,13 @@ void not_allowed(http::Exchange& exchange, std::string_view allow) {
 
 }  // namespace
 
-Api::Api(Parts parts) : parts_(std::move(parts)) {}
+Api::Api(Parts parts)
+    : parts_(std::move(parts)), events_(parts_.loop, parts_.service, parts_.ledger, parts_.now) {}
+
+void Api::stopping() {
+  stopping_ = true;
+  events_.stop();
+}
 
 void Api::handle(Exchange& exchange) {
   const http::Request& request = exchange.request();
@@ -63,6 +69,7 @@ void Api::handle(Exchange& exchange) {
   if (const auto id = between(path, "/v1/observations/", "")) {
     return del ? forget_observation(exchange, *id) : not_allowed(exchange, "DELETE");
   }
+  if (path == "/v1/events") return get ? events_.serve(exchange) : not_allowed(exchange, "GET, HEAD");
   if (path == "/metrics") return get ? metrics(exchange) : not_allowed(exchange, "GET, HEAD");
   if (path == "/livez") {
     return get ? exchange.reply({.content_type = "text/plain; charset=utf-8", .body = "ok\n"})

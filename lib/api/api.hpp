@@ -14,6 +14,7 @@
 #include <simdjson.h>
 
 #include "admission/service.hpp"
+#include "api/events.hpp"
 #include "api/report_pool.hpp"
 #include "http/exchange.hpp"
 #include "http/problem.hpp"
@@ -38,7 +39,10 @@ class Api {
 
   void handle(http::Exchange& exchange);
   // From here on /readyz answers 503, so that nobody sends new work.
-  void stopping() { stopping_ = true; }
+  // Streams of events end.
+  void stopping();
+  // Once a second.
+  void tick() { events_.tick(parts_.now()); }
 
  private:
   using Exchange = http::Exchange;
@@ -78,6 +82,7 @@ class Api {
               std::function<ReportPool::Then(ledger::Reader&, std::shared_ptr<Exchange>)> work);
 
   Parts parts_;
+  Events events_;
   simdjson::dom::parser parser_;
   std::string body_;     // reused
   std::string headers_;  // reused

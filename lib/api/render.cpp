@@ -183,6 +183,38 @@ void append_limit(std::string& out, std::string_view project, const quota::Limit
   out += '}';
 }
 
+void append_observation(std::string& out, const ledger::Observation& seen, std::string_view project) {
+  out += "{\"id\":\"";
+  ledger::append_id(out, seen.id);
+  out += "\",\"project\":";
+  append_string(out, project);
+  out += ",\"model\":";
+  append_string(out, seen.model);
+  out += ",\"limit\":";
+  append_string(out, seen.limit);
+  out += ",\"kind\":";
+  append_string(out, seen.kind);
+  out += ",\"amount\":";
+  if (seen.amount < 0) {
+    out += "null";
+  } else {
+    append_int(out, seen.amount);
+  }
+  out += ",\"until\":";
+  append_time(out, seen.until);
+  out += ",\"probe_at\":";
+  if (seen.probe_at == WallTime{}) {
+    out += "null";
+  } else {
+    append_time(out, seen.probe_at);
+  }
+  out += ",\"seen_at\":";
+  append_time(out, seen.seen_at);
+  out += ",\"evidence\":";
+  append_string(out, seen.evidence);
+  out += '}';
+}
+
 void append_call(std::string& out, const ledger::Call& call, std::string_view project, std::string_view model,
                  std::string_view consumer) {
   const ledger::Outcome& outcome = call.outcome;

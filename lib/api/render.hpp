@@ -41,6 +41,8 @@ void append_never_fits(std::string& out, const admission::Answer& answer, const 
 // One element of GET /v1/quota's limits; `waiting` calls wait for room on it.
 void append_limit(std::string& out, std::string_view project, const quota::LimitSpec& spec,
                   const quota::LimitView& view, const quota::Forecast& forecast, std::size_t waiting);
+// One element of GET /v1/observations' observations.
+void append_observation(std::string& out, const ledger::Observation& seen, std::string_view project);
 // One element of GET /v1/calls' calls.
 void append_call(std::string& out, const ledger::Call& call, std::string_view project, std::string_view model,
                  std::string_view consumer);

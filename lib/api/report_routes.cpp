@@ -285,35 +285,7 @@ void Api::observations(Exchange& exchange) {
   body_ = "{\"observations\":[";
   for (const ledger::Observation& seen : parts_.service.observations().all()) {
     if (body_.back() != '[') body_ += ',';
-    body_ += "{\"id\":\"";
-    ledger::append_id(body_, seen.id);
-    body_ += "\",\"project\":";
-    append_string(body_, parts_.ledger.name(seen.project));
-    body_ += ",\"model\":";
-    append_string(body_, seen.model);
-    body_ += ",\"limit\":";
-    append_string(body_, seen.limit);
-    body_ += ",\"kind\":";
-    append_string(body_, seen.kind);
-    body_ += ",\"amount\":";
-    if (seen.amount < 0) {
-      body_ += "null";
-    } else {
-      append_int(body_, seen.amount);
-    }
-    body_ += ",\"until\":";
-    append_time(body_, seen.until);
-    body_ += ",\"probe_at\":";
-    if (seen.probe_at == WallTime{}) {
-      body_ += "null";
-    } else {
-      append_time(body_, seen.probe_at);
-    }
-    body_ += ",\"seen_at\":";
-    append_time(body_, seen.seen_at);
-    body_ += ",\"evidence\":";
-    append_string(body_, seen.evidence);
-    body_ += '}';
+    append_observation(body_, seen, parts_.ledger.name(seen.project));
   }
   body_ += "]}";
   exchange.reply({.body = body_});

@@ -50,6 +50,7 @@ class Connection final : public Exchange {
   void on_drained(std::function<void()> callback) override;
   void end() override;
   void abort() override;
+  void drop() override { close(true); }
 
  private:
   enum class State : std::uint8_t {

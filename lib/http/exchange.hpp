@@ -118,6 +118,8 @@ class Exchange : public ledger::Waiter, public std::enable_shared_from_this<Exch
   virtual void end() = 0;
   // The body cannot be completed: ends the connection so that the client notices.
   virtual void abort() = 0;
+  // Closes the connection now, whatever is still to be sent. on_abandoned() is not called.
+  virtual void drop() = 0;
 
   // A reusable buffer of this connection for building bodies; cleared by the caller.
   virtual std::string& scratch() = 0;
