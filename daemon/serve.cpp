@@ -225,6 +225,7 @@ class Daemon {
     spdlog::info("{}: finishing what was accepted, then stopping", why);
     api_.stopping();
     service_.dismiss_waiting(clock_.now());
+    proxy_.begin_stop();
     ledger_.flush();
     server_.stop(kPatience, [this] {
       service_.tick(clock_.now());

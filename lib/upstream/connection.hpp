@@ -79,7 +79,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool got_bytes_ = false;
   bool head_seen_ = false;
   bool upgraded_ = false;  // the answer was 101: no more HTTP on this connection
-  int interim_ = 0;  // 1xx answers
+  int interim_ = 0;        // 1xx answers
 };
 
 }  // namespace weir::upstream
