@@ -161,6 +161,7 @@ LaneMetrics Metrics::lane(const std::string& project, const std::string& model, 
   lane.cost = &cost_.counter({project, model, consumer});
   lane.ok = &calls_.counter({project, model, consumer, "200"});
   lane.upstream_ok = &upstream_.counter({project, model, "200"});
+  upstream_.counter({project, model, "429"});  // at 0, or its first increase would be invisible
   lane.estimate_error = &estimate_errors_.histogram({project, model});
   return lane;
 }
@@ -173,6 +174,7 @@ void Metrics::add_limit(const std::string& project, const quota::LimitSpec& spec
   const std::vector<std::string> labels = labels_of(project, spec);
   limits_.push_back({&limit_amount_.gauge(labels), &limit_used_.gauge(labels), &limit_held_.gauge(labels),
                      &limit_reset_.gauge(labels)});
+  over_admissions_.counter({project, spec.name});  // at 0, or its first increase would be invisible
 }
 
 void Metrics::count_call(const LaneMetrics& lane, const std::string& project, const std::string& model,

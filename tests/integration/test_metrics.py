@@ -74,6 +74,13 @@ class Scrape(TestCase):
         for name in types:
             self.assertIn(f"# HELP {name} ", answer.text)
 
+    def test_refusals_are_counted_from_zero_so_that_the_first_one_shows_as_an_increase(self) -> None:
+        client = self.daemon(config(limit(4, models='["m"]'))).client()
+        metrics = client.metrics()
+        self.assertEqual(metrics.sum("weir_over_admissions_total", limit="m/requests/day"), 0)
+        self.admitted(client)
+        self.assertEqual(client.metrics().sum("weir_upstream_responses_total", model="m", code="429"), 0)
+
     def test_counters_move_as_calls_do(self) -> None:
         client = self.daemon(
             config(limit(4, models='["m"]') + limit(10**6, "input_tokens"))
