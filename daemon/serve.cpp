@@ -16,6 +16,7 @@
 #include "admission/history.hpp"
 #include "admission/service.hpp"
 #include "api/api.hpp"
+#include "api/page.hpp"
 #include "api/report_pool.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/descriptors.hpp"
@@ -76,6 +77,7 @@ http::ServerOptions server_options(const ServerConfig& config) {
   options.listen = config.listen;
   options.allowed_hosts = config.allowed_hosts;
   options.bearer_token = config.bearer_token.reveal();
+  options.public_paths = api::page_paths();
   options.max_connections = config.max_connections;
   options.max_header_bytes = config.max_header_bytes;
   options.max_body_bytes = config.max_body_bytes;
@@ -223,6 +225,7 @@ class Daemon {
     spdlog::info("{}: finishing what was accepted, then stopping", why);
     api_.stopping();
     service_.dismiss_waiting(clock_.now());
+    proxy_.begin_stop();
     ledger_.flush();
     server_.stop(kPatience, [this] {
       service_.tick(clock_.now());

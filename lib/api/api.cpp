@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
+#include "api/page.hpp"
 #include "http/uri.hpp"
 
 namespace weir::api {
@@ -78,6 +79,8 @@ void Api::handle(Exchange& exchange) {
   if (path == "/readyz") return get ? ready(exchange) : not_allowed(exchange, "GET, HEAD");
   if (path == "/openapi.json")
     return get ? exchange.reply({.body = openapi()}) : not_allowed(exchange, "GET, HEAD");
+  if (const PageFile* file = page_file(path))
+    return get ? serve(exchange, *file) : not_allowed(exchange, "GET, HEAD");
   http::reply(exchange,
               {.status = 404,
                .title = {},

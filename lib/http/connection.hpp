@@ -70,6 +70,7 @@ class Connection final : public Exchange {
   bool next_piece();
   bool await_handler();
   void pump_body();
+  void pump_upgraded();
   void forget_stream();
   void body_failed();
 
@@ -167,6 +168,7 @@ class Connection final : public Exchange {
 
   bool streamed_ = false;  // the request under way was dispatched at its head
   bool bodiless_ = false;  // the pushed answer has no body, whatever is pushed
+  bool upgraded_ = false;  // the answer was 101: no more HTTP on this connection
   enum class Body : std::uint8_t { unasked, wanted, paused, done } body_ = Body::unasked;  // of that request
   BodySink sink_;
   std::function<void()> drained_;

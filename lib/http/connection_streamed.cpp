@@ -1,4 +1,4 @@
-// What streamed routes need of a connection: the body in pieces, and answers that are pushed.
+// What streamed routes need of a connection: the body in pieces, answers that are pushed, other protocols.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -14,6 +14,7 @@ namespace {
 // Room for reading a body: large enough that a long upload costs few reads, small enough for many of them.
 constexpr std::uint64_t kBodyReadBytes = 64 * 1024;
 constexpr std::size_t kChunkedReadBytes = 16 * 1024;
+constexpr std::size_t kUpgradedReadBytes = 4 * 1024;
 
 void append_chunk_size(std::string& out, std::size_t size) {
   std::array<char, 16> digits;
@@ -27,7 +28,7 @@ void append_chunk_size(std::string& out, std::size_t size) {
 // Owed or pushing: the handler has the word. True if what happened here changed the state.
 bool Connection::await_handler() {
   const State before = state_;
-  if (body_ == Body::wanted) pump_body();
+  if (body_ == Body::wanted) upgraded_ ? pump_upgraded() : pump_body();
   if (state_ != before) return true;
   if (!flush()) return false;
   while (drained_ != nullptr) {
@@ -88,6 +89,20 @@ void Connection::pump_body() {
   }
 }
 
+// The same after a 101: whatever comes is for the handler, and silence is nobody's fault.
+void Connection::pump_upgraded() {
+  while (body_ == Body::wanted && !reading_ && state_ == State::pushing) {
+    if (input_.size() == 0) return start_read(kUpgradedReadBytes);
+    body_ = Body::paused;
+    BodySink sink = std::move(sink_);
+    const bool more = sink({input_.data(), input_.size()}, false);
+    if (state_ == State::closed) return;
+    input_.consume(input_.size());
+    sink_ = std::move(sink);
+    if (more) body_ = Body::wanted;
+  }
+}
+
 // No valid chunks follow, so nothing that this client sends can be told from a next request.
 void Connection::body_failed() {
   const Refusal refusal = parser_.refusal();
@@ -101,8 +116,9 @@ void Connection::body_failed() {
 
 void Connection::begin(const PushedHead& head) {
   if (state_ != State::owed) return;
+  upgraded_ = head.status == 101;
   bodiless_ = request_.method == Method::head || head.status == 204 || head.status == 304;
-  chunked_ = !head.content_length && !bodiless_ && !parser_.http_1_0();
+  chunked_ = !head.content_length && !bodiless_ && !upgraded_ && !parser_.http_1_0();
   if (!head.content_length && !bodiless_ && !chunked_) close_after_ = true;
   if (body_under_way()) close_after_ = input_unread_ = true;
   if (shared_->stopping() && !more_input()) close_after_ = true;
@@ -115,13 +131,21 @@ void Connection::begin(const PushedHead& head) {
   if (chunked_) out_ += "Transfer-Encoding: chunked\r\n";
   if (!head.has_date) (out_ += "Date: ").append(shared_->date.now()) += "\r\n";
   if (!head.has_request_id) (out_ += "X-Request-Id: ").append(request_.request_id) += "\r\n";
-  if (close_after_) {
+  if (upgraded_) {
+    out_ += "Connection: Upgrade\r\n";
+  } else if (close_after_) {
     out_ += "Connection: close\r\n";
   } else if (parser_.http_1_0()) {
     out_ += "Connection: keep-alive\r\n";
   }
   out_ += "\r\n";
   state_ = State::pushing;
+  if (!upgraded_) return;
+  parser_.finish(input_);
+  view_request();
+  input_unread_ = true;  // at the end the client may still be sending
+  boost::system::error_code ignored;  // one that vanished must not stay for ever: no deadline looks after it
+  if (!unix_socket_) socket_->set_option(boost::asio::socket_base::keep_alive(true), ignored);
 }
 
 void Connection::push(std::string_view bytes) {

@@ -31,7 +31,7 @@ Connections::Connections(boost::asio::io_context& loop, ServerOptions server_opt
       options(std::move(server_options)),
       handler(std::move(server_handler)),
       streamed(std::move(streamed_route)),
-      guard(options.allowed_hosts, options.bearer_token),
+      guard(options.allowed_hosts, options.bearer_token, options.public_paths),
       timer_(loop),
       sweep_interval_(sweep_interval(options)) {}
 

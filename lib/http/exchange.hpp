@@ -56,7 +56,7 @@ using Source = std::function<void(std::function<void(std::string bytes, bool las
 // be empty) there are no more. False: enough for now, until resume_body().
 using BodySink = std::function<bool(std::string_view bytes, bool last)>;
 
-// The head of an answer whose body is pushed.
+// The head of an answer whose body is pushed. With status 101 the protocol changes: see begin().
 struct PushedHead {
   int status = 200;
   std::string_view reason = {};   // empty: the usual one
@@ -109,6 +109,11 @@ class Exchange : public ledger::Waiter, public std::enable_shared_from_this<Exch
 
   // An answer whose pieces are pushed as they come. begin() and push() only fill the connection's buffer;
   // what was given since the last flush() leaves in one write. on_abandoned() works until end().
+  //
+  // Status 101, for an HTTP/1.1 request without a body, before receive_body(): the protocol changes
+  // (`headers` has the Upgrade line). From here on receive_body() takes the bytes that the client sends as
+  // they come, without an end or a deadline, push() sends as it is told, and end() ends the connection.
+  // request() is empty.
   virtual void begin(const PushedHead& head) = 0;
   virtual void push(std::string_view bytes) = 0;
   // False: the client takes no more for now, or has gone. Whoever goes on pushing fills the memory.

@@ -76,8 +76,9 @@ bool bearer_matches(std::string_view authorization, std::string_view token) {
   return difference == 0;
 }
 
-Guard::Guard(const std::vector<std::string>& allowed_hosts, std::string bearer_token)
-    : token_(std::move(bearer_token)) {
+Guard::Guard(const std::vector<std::string>& allowed_hosts, std::string bearer_token,
+             std::vector<std::string> public_paths)
+    : token_(std::move(bearer_token)), public_paths_(std::move(public_paths)) {
   for (const auto& host : allowed_hosts) allow(host);
 }
 
@@ -126,8 +127,12 @@ std::optional<Problem> Guard::check(const Visit& visit) const {
                               "allowed_hosts in [server] of the configuration",
                               *visit.origin)};
   }
-  if (!token_.empty() && !visit.own_credentials && visit.path != "/livez" && visit.path != "/readyz" &&
-      !bearer_matches(visit.authorization.value_or(std::string_view()), token_)) {
+  const auto is_public = [&] {
+    return visit.path == "/livez" || visit.path == "/readyz" ||
+           std::find(public_paths_.begin(), public_paths_.end(), visit.path) != public_paths_.end();
+  };
+  if (!token_.empty() && !visit.own_credentials &&
+      !bearer_matches(visit.authorization.value_or(std::string_view()), token_) && !is_public()) {
     return Problem{.status = 401,
                    .title = "Token required",
                    .detail = "send the daemon's token as \"Authorization: Bearer ...\"",

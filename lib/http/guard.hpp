@@ -25,7 +25,9 @@ bool bearer_matches(std::string_view authorization, std::string_view token);
 class Guard {
  public:
   // `allowed_hosts`: names or addresses, a port in them is ignored.
-  Guard(const std::vector<std::string>& allowed_hosts, std::string bearer_token);
+  // `public_paths`: no token is asked for them.
+  Guard(const std::vector<std::string>& allowed_hosts, std::string bearer_token,
+        std::vector<std::string> public_paths = {});
 
   // A specific address that the server is bound to: a name by which it may be called.
   void allow(std::string_view host);
@@ -47,6 +49,7 @@ class Guard {
 
   std::vector<std::string> allowed_;  // hosts without port
   std::string token_;
+  std::vector<std::string> public_paths_;
 };
 
 }  // namespace weir::http

@@ -32,6 +32,8 @@ void append_number(std::string& out, std::size_t number) {
 
 std::string_view reason_phrase(int status) {
   switch (status) {
+    case 101:
+      return "Switching Protocols";
     case 200:
       return "OK";
     case 201:

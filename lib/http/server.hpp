@@ -28,6 +28,7 @@ struct ServerOptions {
       listen;  // "127.0.0.1:8411", "[::1]:0", "localhost:8411", "unix:/run/weir/weir.sock"
   std::vector<std::string> allowed_hosts;  // beside loopback names
   std::string bearer_token;                // empty: none asked. Compared in constant time
+  std::vector<std::string> public_paths;   // for which no token is asked, beside /livez and /readyz
   // Past it an idle connection ends for a new one; if none is idle, the new one is answered 503 and closed.
   std::size_t max_connections = 4096;
   std::size_t max_header_bytes = 16 * 1024;  // past it 431; so are more than 128 header lines

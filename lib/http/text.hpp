@@ -21,4 +21,21 @@ constexpr bool starts_with_ignoring_case(std::string_view text, std::string_view
   return text.size() >= prefix.size() && equal_ignoring_case(text.substr(0, prefix.size()), prefix);
 }
 
+// Without spaces and tabs at its ends.
+constexpr std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+// Calls `each` with the trimmed elements of a comma-separated list; empty ones are left out.
+template <class Each>
+void for_each_element(std::string_view list, const Each& each) {
+  while (!list.empty()) {
+    const std::string_view element = list.substr(0, list.find(','));
+    list.remove_prefix(element.size() < list.size() ? element.size() + 1 : list.size());
+    if (const auto text = trimmed(element); !text.empty()) each(text);
+  }
+}
+
 }  // namespace weir::http

@@ -94,14 +94,15 @@ std::optional<Usage> chat_usage(Element object) {
   return account.sound(usage);
 }
 
-// OpenAI responses, and Anthropic, whose last chunk may state the output alone.
+// OpenAI responses and realtime, and Anthropic, whose last chunk may state the output alone.
 std::optional<Usage> responses_usage(Element object, const std::optional<Usage>& earlier) {
   Account account(object);
   const std::int64_t output = account.at("output_tokens");
   const std::int64_t cache_read = account.at("cache_read_input_tokens");
   Usage usage;
   usage.input_tokens = account.at("input_tokens") + cache_read + account.at("cache_creation_input_tokens");
-  usage.cached_input_tokens = cache_read + account.at("input_tokens_details", "cached_tokens");
+  usage.cached_input_tokens = cache_read + account.at("input_tokens_details", "cached_tokens") +
+                              account.at("input_token_details", "cached_tokens");
   if (earlier && !account.names("input_tokens")) {
     usage.input_tokens = earlier->input_tokens;
     usage.cached_input_tokens = earlier->cached_input_tokens;

@@ -26,14 +26,16 @@ bool sane_name(std::string_view name) {
 
 std::string_view presented_key(const http::Request& request, std::string_view query_key) {
   if (const auto key = request.header("x-goog-api-key"); !key.empty()) return key;
-  constexpr std::string_view kScheme = "bearer ";
-  if (auto authorization = request.header("authorization");
-      http::starts_with_ignoring_case(authorization, kScheme)) {
-    authorization.remove_prefix(kScheme.size());
-    authorization.remove_prefix(std::min(authorization.find_first_not_of(' '), authorization.size()));
-    if (!authorization.empty()) return authorization;
+  const std::string_view authorization = request.header("authorization");
+  for (const std::string_view scheme : {"bearer ", "token "}) {
+    if (!http::starts_with_ignoring_case(authorization, scheme)) continue;
+    if (const auto key = http::trimmed(authorization.substr(scheme.size())); !key.empty()) return key;
   }
-  return query_key;
+  std::string_view subprotocol_key;
+  http::for_each_element(request.header("sec-websocket-protocol"), [&](std::string_view element) {
+    if (element.starts_with(kSubprotocolKey)) subprotocol_key = element.substr(kSubprotocolKey.size());
+  });
+  return subprotocol_key.empty() ? query_key : subprotocol_key;
 }
 
 std::optional<std::string> Callers::identify(std::string_view key, const http::Request& request) const {

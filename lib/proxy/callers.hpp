@@ -12,8 +12,10 @@
 
 namespace weir::proxy {
 
-// The key that the caller presents, in any of its forms: x-goog-api-key, Authorization: Bearer, ?key=; "" if
-// none. `query_key` is that of the query. SDKs insist on one, so it may be anything.
+// The key that the caller presents, in any of its forms: x-goog-api-key, Authorization: Bearer (or Token, as
+// Google's for short-lived ones), a WebSocket subprotocol, ?key=; "" if none. `query_key` is that of the
+// query. SDKs insist on one, so it may be anything.
+inline constexpr std::string_view kSubprotocolKey = "openai-insecure-api-key.";
 std::string_view presented_key(const http::Request& request, std::string_view query_key);
 
 class Callers {

@@ -6,6 +6,8 @@
 
 #include "http/text.hpp"
 
+#include "proxy/callers.hpp"
+
 namespace weir::proxy {
 namespace {
 
@@ -19,33 +21,17 @@ bool one_of(std::string_view name, const std::array<std::string_view, N>& names)
 constexpr std::array<std::string_view, 9> kHopByHop = {
     "connection", "keep-alive",        "proxy-connection", "proxy-authenticate", "proxy-authorization", "te",
     "trailer",    "transfer-encoding", "upgrade"};
-constexpr std::array<std::string_view, 5> kOurs = {"host", "content-length", "expect", "authorization",
-                                                   "x-goog-api-key"};
+constexpr std::array<std::string_view, 6> kOurs = {
+    "host", "content-length", "expect", "authorization", "x-goog-api-key", "sec-websocket-extensions"};
 constexpr std::array<std::string_view, 3> kUrls = {"x-goog-upload-url", "x-goog-upload-control-url",
                                                    "location"};
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-// Calls `each` with the trimmed elements of a comma-separated list.
-template <class Each>
-void for_each_element(std::string_view list, const Each& each) {
-  while (!list.empty()) {
-    const std::string_view element = list.substr(0, list.find(','));
-    list.remove_prefix(std::min(element.size() + 1, list.size()));
-    if (const auto text = trimmed(element); !text.empty()) each(text);
-  }
-}
 
 // The names that a message's Connection lines give.
 class Named {
  public:
   void add(std::string_view name, std::string_view value) {
     if (http::equal_ignoring_case(name, "connection"))
-      for_each_element(value, [this](std::string_view element) { names_.push_back(element); });
+      http::for_each_element(value, [this](std::string_view element) { names_.push_back(element); });
   }
   [[nodiscard]] bool has(std::string_view name) const {
     return std::any_of(names_.begin(), names_.end(),
@@ -64,7 +50,36 @@ void append_line(std::string& out, std::string_view name, std::string_view value
   out.append(name).append(": ").append(value).append("\r\n");
 }
 
+// OpenAI's clients in browsers, which cannot set headers, present their key as one of these.
+void append_subprotocols(std::string& out, std::string_view offered) {
+  std::string kept;
+  http::for_each_element(offered, [&](std::string_view element) {
+    if (element.starts_with(kSubprotocolKey)) return;
+    if (!kept.empty()) kept += ", ";
+    kept += element;
+  });
+  if (!kept.empty()) append_line(out, "Sec-WebSocket-Protocol", kept);
+}
+
+bool has_element(const http::Request& request, std::string_view header, std::string_view wanted) {
+  bool found = false;
+  for (std::size_t i = 0; i < request.header_count(); ++i) {
+    const auto [name, value] = request.header_at(i);
+    if (!http::equal_ignoring_case(name, header)) continue;
+    http::for_each_element(value, [&](std::string_view element) {
+      found = found || http::equal_ignoring_case(element, wanted);
+    });
+  }
+  return found;
+}
+
 }  // namespace
+
+bool asks_for_websocket(const http::Request& request) {
+  return request.method == http::Method::get && !request.chunked && request.content_length.value_or(0) == 0 &&
+         has_element(request, "connection", "upgrade") && has_element(request, "upgrade", "websocket") &&
+         !request.header("sec-websocket-key").empty();
+}
 
 std::string request_lines(const http::Request& request, bool metered) {
   Named named;
@@ -75,6 +90,10 @@ std::string request_lines(const http::Request& request, bool metered) {
   std::string lines;
   for (std::size_t i = 0; i < request.header_count(); ++i) {
     const auto [name, value] = request.header_at(i);
+    if (http::equal_ignoring_case(name, "sec-websocket-protocol")) {
+      append_subprotocols(lines, value);
+      continue;
+    }
     if (one_of(name, kHopByHop) || one_of(name, kOurs) || ours(name) || named.has(name)) continue;
     if (metered && http::equal_ignoring_case(name, "accept-encoding")) continue;
     append_line(lines, name, value);
@@ -87,10 +106,11 @@ bool accepts_gzip(const http::Request& request) {
   for (std::size_t i = 0; i < request.header_count(); ++i) {
     const auto [name, value] = request.header_at(i);
     if (!http::equal_ignoring_case(name, "accept-encoding")) continue;
-    for_each_element(value, [&](std::string_view element) {
-      const std::string_view coding = trimmed(element.substr(0, element.find(';')));
+    http::for_each_element(value, [&](std::string_view element) {
+      const std::string_view coding = http::trimmed(element.substr(0, element.find(';')));
       if (!http::equal_ignoring_case(coding, "gzip")) return;
-      const std::string_view weight = trimmed(element.substr(std::min(element.find(';'), element.size())));
+      const std::string_view weight =
+          http::trimmed(element.substr(std::min(element.find(';'), element.size())));
       accepts = weight.find("q=0") == std::string_view::npos || weight.find("q=0.") != std::string_view::npos;
     });
   }

@@ -12,9 +12,14 @@
 
 namespace weir::proxy {
 
-// The caller's lines that go upstream, each ended by "\r\n": without credentials, X-Weir-*, Host and framing.
+// The caller's lines that go upstream, each ended by "\r\n": without credentials, X-Weir-*, Host and framing,
+// and without an offer to pack a WebSocket's messages, which metering could not read.
 // `metered`: without Accept-Encoding too, which metering narrows to what it can read.
 std::string request_lines(const http::Request& request, bool metered);
+
+// Whether the request asks for a WebSocket: a GET without a body (RFC 6455, 4.1). Other
+// protocols are not offered further.
+bool asks_for_websocket(const http::Request& request);
 
 // Whether the caller takes gzip.
 bool accepts_gzip(const http::Request& request);

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "proxy/heads.hpp"
 #include "proxy/refusal.hpp"
 #include "proxy/relay.hpp"
 
@@ -35,6 +36,11 @@ Proxy::Proxy(Parts parts, Setup setup)
 
 Proxy::~Proxy() {
   for (const auto& relay : std::list(relays_)) relay->drop();
+}
+
+void Proxy::begin_stop() {
+  stopping_ = true;
+  for (const auto& relay : std::list(relays_)) relay->stop();
 }
 
 const upstream::TlsContext* Proxy::tls(const Upstream& upstream) {
@@ -79,8 +85,11 @@ void Proxy::handle(http::Exchange& exchange) {
   if (!target)
     return refuse(Form::google, 400, "the path must be /proxy/{project or pool}/..., without . and ..");
   const auto upstreams = members(target->name);
-  Operation operation = operation_of(upstreams.empty() ? "gemini" : upstreams.front()->provider, target->path,
-                                     request.method == http::Method::post);
+  const std::string_view provider =
+      upstreams.empty() ? std::string_view("gemini") : upstreams.front()->provider;
+  Operation operation = asks_for_websocket(request)
+                            ? session_of(provider, target->path, target->query)
+                            : operation_of(provider, target->path, request.method == http::Method::post);
   if (upstreams.empty() && operation.form == Form::google && !target->path.starts_with("/v1beta") &&
       !target->path.starts_with("/v1alpha") && !target->path.starts_with("/upload")) {
     operation.form = Form::openai;

@@ -58,6 +58,8 @@ class Proxy {
 
   // A route that is called at the head, for paths that begin with kPrefix.
   void handle(http::Exchange& exchange);
+  // The daemon is about to stop: ends WebSocket sessions, which have no end of their own. Other calls go on.
+  void begin_stop();
   [[nodiscard]] const upstream::ClientStats& upstream_stats() const { return client_.stats(); }
 
  private:
@@ -85,6 +87,7 @@ class Proxy {
   simdjson::dom::parser parser_;  // for bodies of ordinary size
   std::list<std::shared_ptr<Relay>> relays_;
   bool flush_posted_ = false;
+  bool stopping_ = false;
   SteadyTime complained_at_{};
   std::size_t complaints_left_out_ = 0;
 };

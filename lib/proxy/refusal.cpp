@@ -104,7 +104,7 @@ Refusal make(Form form, int status, std::string_view detail, std::string_view de
              std::string_view openai_type = "") {
   const Names names = names_of(status);
   const std::string message = "Weir: " + std::string(detail);
-  Refusal made{.status = status, .body = {}, .headers = {}};
+  Refusal made{.status = status, .text = message, .body = {}, .headers = {}};
   std::string& out = made.body;
   switch (form) {
     case Form::google:

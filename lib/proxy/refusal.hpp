@@ -13,6 +13,7 @@ namespace weir::proxy {
 
 struct Refusal {
   int status = 500;
+  std::string text;     // the sentence in it
   std::string body;     // JSON
   std::string headers;  // lines, each ended by "\r\n"
 };

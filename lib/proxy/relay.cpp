@@ -36,6 +36,7 @@ void Relay::start(std::list<std::shared_ptr<Relay>>::iterator position) {
   position_ = position;
   guarded([this] {
     exchange_->on_abandoned([self = shared_from_this()] { self->client_left(); });
+    if (operation_.session) return start_session();
     if (!operation_.metered) {
       upstream_ = proxy_.members(name_).front();
       return send();
@@ -113,6 +114,11 @@ void Relay::failed(const char* what) {
 void Relay::client_left() {
   guarded([this] {
     if (phase_ == Phase::over) return;
+    if (session_) {
+      account_session();
+      call_->cancel();
+      return finish();
+    }
     if (ticket_ != 0) proxy_.parts_.service.abandon(ticket_);
     if (call_ != nullptr) call_->cancel();
     if (sent_at_ || phase_ == Phase::answering) {
@@ -129,6 +135,7 @@ void Relay::refuse(int status, std::string_view detail) {
 }
 
 void Relay::refuse(const Refusal& refused) {
+  if (session_) return refuse_session(refused);
   std::string headers = refused.headers;
   if (upstream_ != nullptr) headers += weir_lines();
   exchange_->reply({.status = refused.status, .body = refused.body, .headers = headers});
@@ -142,6 +149,12 @@ void Relay::finish() {
   exchange_ = nullptr;
   call_ = nullptr;
   proxy_.forget(position_);
+}
+
+void Relay::stop() {
+  guarded([this] {
+    if (session_) stop_session();
+  });
 }
 
 void Relay::drop() {

@@ -6,8 +6,8 @@
 // Whatever ends it, a call that was admitted is settled or cancelled: cancelled if the request was not
 // written whole, since then upstream cannot have counted it.
 //
-// In three sources: relay.cpp is the caller's side, relay_admission.cpp the quota's, relay_upstream.cpp the
-// upstream's.
+// In four sources: relay.cpp is the caller's side, relay_admission.cpp the quota's, relay_upstream.cpp the
+// upstream's, relay_session.cpp what a request for a WebSocket becomes.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,7 @@
 #include "proxy/meter.hpp"
 #include "proxy/proxy.hpp"
 #include "proxy/refusal.hpp"
+#include "proxy/session.hpp"
 #include "proxy/target.hpp"
 #include "upstream/call.hpp"
 
@@ -37,6 +38,8 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
         Operation operation, std::string consumer);
 
   void start(std::list<std::shared_ptr<Relay>>::iterator position);
+  // The daemon is about to stop: ends a session, leaves any other call alone.
+  void stop();
   // The proxy's end: breaks it off without a word to anybody.
   void drop();
 
@@ -71,6 +74,19 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
   [[nodiscard]] std::string weir_lines() const;
   [[nodiscard]] std::string rewrite_url(std::string_view url) const;
 
+  void start_session();
+  void begin_session(const upstream::AnswerHead& head);
+  bool from_client(std::string_view bytes);
+  void from_upstream(std::string_view bytes);
+  void admit_session();
+  void open_session();
+  void account_session();
+  void stop_session();
+  void refuse_session(const Refusal& refused);
+  void close_session(std::uint16_t code, std::string_view reason);
+  // Whose quota: a session's project is chosen before its model is known.
+  [[nodiscard]] const std::string& quota_name() const { return session_ ? upstream_->name : name_; }
+
   void client_left();
   void settle(int status, bool partial);
   void cancel_admission();
@@ -104,7 +120,7 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
   const bool accepts_gzip_;
   const std::optional<std::uint64_t> content_length_;
   const std::string content_encoding_, wait_text_;
-  std::string body_;       // of a metered request
+  std::string body_;       // of a metered request; of a session, what is held back
   bool oversize_ = false;  // more of it follows, streamed
   std::string model_;      // as asked
 
@@ -119,6 +135,7 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
   // Of the call.
   std::shared_ptr<upstream::Call> call_;
   std::optional<Meter> meter_;
+  std::optional<Session> session_;                // since upstream's 101
   std::vector<provider::RateLimit> rate_limits_;  // that the answer's headers tell of
   int status_ = 0;
   SteadyTime complete_at_{}, departed_at_{};

@@ -44,7 +44,7 @@ void Relay::admit(const Amounts& want, const admission::Guess& guess) {
   }
   const Now now = proxy_.parts_.now();
   admission::Ask ask;
-  ask.route = service.route(name_, model_, consumer_, now);
+  ask.route = service.route(quota_name(), model_, consumer_, now);
   ask.want = want;
   ask.guess = guess;
   ask.lease = kLease;
@@ -75,7 +75,7 @@ void Relay::decided(const admission::Answer& answer, const Now& now) {
   waited_ = answer.waited;
   upstream_ = proxy_.upstream(answer.lane->project_name);
   sent_model_ = model_;
-  if (const admission::PoolSetup* pool = proxy_.pool(name_)) {
+  if (const admission::PoolSetup* pool = proxy_.pool(quota_name())) {
     // The route's lanes are the pool's projects for the model asked for, then for each fallback.
     const auto& lanes = service.route(name_, model_, consumer_, now)->lanes;
     const auto at = std::find(lanes.begin(), lanes.end(), answer.lane) - lanes.begin();
@@ -95,7 +95,7 @@ void Relay::committed(ledger::Commit result) {
     admission_ = 0;  // the service has taken it back
     return refuse(503, "the ledger cannot be written, and without it nothing may be admitted");
   }
-  send();
+  session_ ? open_session() : send();
 }
 
 void Relay::settle(int status, bool partial) {
@@ -107,7 +107,11 @@ void Relay::settle(int status, bool partial) {
   settlement.latency = now.steady - departed_at_;
   settlement.sent_at = sent_at_;
   settlement.partial = partial;
-  if (meter_) {
+  if (session_) {
+    settlement.usage = session_->usage();
+    settlement.error = session_->error();
+    if (settlement.error) settlement.status = settlement.error->status;
+  } else if (meter_) {
     settlement.usage = meter_->usage();
     settlement.error = meter_->error();
     settlement.rate_limits = std::move(rate_limits_);

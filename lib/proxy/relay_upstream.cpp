@@ -22,8 +22,11 @@ bool is_idempotent(std::string_view method) {
 void Relay::send() {
   phase_ = Phase::sending;
   std::string path = path_;
+  std::string query = query_;
   if (operation_.metered && sent_model_ != model_) {
-    if (operation_.model_in_path) {
+    if (operation_.session) {
+      query = with_model_parameter(query_, sent_model_);
+    } else if (operation_.model_in_path) {
       path = operation_.path_for(sent_model_);
     } else if (auto rewritten = with_model(body_, sent_model_)) {
       body_ = std::move(*rewritten);
@@ -32,11 +35,13 @@ void Relay::send() {
       return refuse(400, "the body's model cannot be replaced by the pool's fallback");
     }
   }
+  if (!query.empty()) path.append("?").append(query);
   upstream::Request request;
   request.origin = upstream_->base.origin;
   request.tls = proxy_.tls(*upstream_);
   request.via = upstream_->via;
   request.to_head = to_head_;
+  request.upgrade = operation_.session;
   request.idempotent = is_idempotent(method_);
   request.streamed = oversize_ || (!operation_.metered && has_body_);
   request.chunked = request.streamed && !content_length_;
@@ -56,11 +61,11 @@ std::string Relay::request_head(const std::string& path, std::optional<std::size
   head += method_;
   head += ' ';
   head += gemini ? base.path + path : join_paths(base.path, path);
-  if (!query_.empty()) head.append("?").append(query_);
   head += " HTTP/1.1\r\nHost: ";
   head += base.origin.authority();
   head += "\r\n";
   head += lines_;
+  if (operation_.session) head += "Connection: Upgrade\r\nUpgrade: websocket\r\n";
   if (operation_.metered)
     head += accepts_gzip_ ? "Accept-Encoding: gzip\r\n" : "Accept-Encoding: identity\r\n";
   if (!upstream_->api_key.empty()) {
@@ -100,6 +105,7 @@ void Relay::on_room() {
 void Relay::on_sent() {
   guarded([this] {
     const Now now = proxy_.parts_.now();
+    if (operation_.session && admission_ == 0) return;
     sent_at_ = now.wall;
     if (operation_.metered) {
       const Micros since = (departed_at_ - complete_at_) - waited_;
@@ -114,7 +120,7 @@ std::string Relay::weir_lines() const {
   std::string lines;
   if (!admission_id_.empty()) lines += "X-Weir-Admission: " + admission_id_ + "\r\n";
   lines += "X-Weir-Project: " + upstream_->name + "\r\n";
-  if (operation_.metered) {
+  if (!sent_model_.empty()) {
     lines += "X-Weir-Model: " + sent_model_ + "\r\nX-Weir-Waited: ";
     append_seconds(lines, waited_);
     lines += "\r\n";
@@ -141,6 +147,7 @@ std::string Relay::rewrite_url(std::string_view url) const {
 
 void Relay::on_head(const upstream::AnswerHead& head) {
   guarded([&] {
+    if (head.status == 101) return begin_session(head);
     phase_ = Phase::answering;
     status_ = head.status;
     proxy_.metrics_.first_byte->observe(seconds(proxy_.parts_.now().steady - departed_at_));
@@ -165,6 +172,7 @@ void Relay::on_head(const upstream::AnswerHead& head) {
 
 void Relay::on_body(std::string_view bytes) {
   guarded([&] {
+    if (session_) return from_upstream(bytes);
     exchange_->push(bytes);
     if (meter_) meter_->feed(bytes);
   });
@@ -175,15 +183,19 @@ void Relay::on_quiet() {
     if (exchange_->flush() || phase_ == Phase::over) return;
     call_->pause();
     exchange_->on_drained([self = shared_from_this()] {
-      if (self->phase_ == Phase::answering) self->call_->resume();
+      if (self->call_ != nullptr) self->call_->resume();
     });
   });
 }
 
 void Relay::on_end() {
   guarded([this] {
-    proxy_.metrics_.duration->observe(seconds(proxy_.parts_.now().steady - departed_at_));
-    settle(status_, false);
+    if (session_) {
+      account_session();
+    } else {
+      proxy_.metrics_.duration->observe(seconds(proxy_.parts_.now().steady - departed_at_));
+      settle(status_, false);
+    }
     exchange_->end();
     finish();
   });
@@ -195,6 +207,11 @@ void Relay::on_failure(const upstream::Failure& failure) {
     const bool late = failure.fault == Fault::connect_timeout || failure.fault == Fault::first_byte_timeout ||
                       failure.fault == Fault::idle_timeout;
     proxy_.complain(upstream_->name, failure.text);
+    if (session_) {
+      account_session();
+      exchange_->abort();
+      return finish();
+    }
     if (phase_ == Phase::answering) {
       settle(status_, true);
       exchange_->abort();

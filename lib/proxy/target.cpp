@@ -101,6 +101,37 @@ Operation operation_of(std::string_view provider, std::string_view path, bool po
   return provider == "gemini" ? gemini(segments, post) : openai(segments, post);
 }
 
+Operation session_of(std::string_view provider, std::string_view path, std::string_view query) {
+  const auto segments = segments_of(path);
+  Operation operation;
+  operation.session = true;
+  operation.form = provider == "gemini" ? Form::google : Form::openai;
+  if (segments.empty()) return operation;
+  if (provider == "gemini") {
+    operation.metered = segments.front() == "ws";
+  } else {
+    operation.metered = segments.back() == "realtime" || segments.back() == "responses";
+    operation.model = http::query_param(query, "model").value_or("");
+  }
+  return operation;
+}
+
+std::string with_model_parameter(std::string_view query, std::string_view model) {
+  std::string result;
+  while (!query.empty()) {
+    const std::string_view piece = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(piece.size() + 1, query.size()));
+    const auto pair = http::query_params(piece);
+    if (!result.empty()) result += '&';
+    if (!pair.empty() && pair.front().first == "model") {
+      result.append("model=").append(model);
+    } else {
+      result += piece;
+    }
+  }
+  return result;
+}
+
 std::string Operation::path_for(std::string_view other_model) const {
   return "/" + version + "/models/" + std::string(other_model) + ":" + verb;
 }
@@ -111,7 +142,7 @@ Query without_key(std::string_view query) {
     const std::string_view piece = query.substr(0, query.find('&'));
     query.remove_prefix(std::min(piece.size() + 1, query.size()));
     const auto pair = http::query_params(piece);
-    if (!pair.empty() && pair.front().first == "key") {
+    if (!pair.empty() && (pair.front().first == "key" || pair.front().first == "access_token")) {
       if (result.key.empty()) result.key = pair.front().second;
       continue;
     }

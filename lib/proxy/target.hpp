@@ -32,8 +32,9 @@ std::optional<Target> parse_target(std::string_view path, std::string_view query
 struct Operation {
   Form form = Form::google;
   bool metered = false;
+  bool session = false;  // a WebSocket is asked for
   bool model_in_path = false;
-  std::string model;    // if it is in the path
+  std::string model;    // if it is in the path, or a session's query
   std::string version;  // "v1beta"; with `model` and `verb`, what the path is made of
   std::string verb;     // "generateContent"
 
@@ -43,8 +44,15 @@ struct Operation {
 // `provider` as in the configuration; `post`: only posts can cost anything. The path is read as its upstream
 // would, percent-escapes and doubled slashes included, so that no spelling gets around the meter.
 Operation operation_of(std::string_view provider, std::string_view path, bool post);
+// The same for a request that asks for a WebSocket. Metered: Gemini's below /ws/, where the client's first
+// message names the model, and of the others /realtime, with the model in the query, and /responses.
+Operation session_of(std::string_view provider, std::string_view path, std::string_view query);
 
-// The query without the caller's key ("key=..."), and that key, decoded; "" if there is none.
+// The query with another value for its parameter "model".
+std::string with_model_parameter(std::string_view query, std::string_view model);
+
+// The query without the caller's key ("key=..." and "access_token=..."), and that key, decoded; "" if there
+// is none.
 struct Query {
   std::string rest;
   std::string key;

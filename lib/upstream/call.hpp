@@ -34,12 +34,17 @@ struct Request {
   bool streamed = false;            // the body comes by write() and finish()
   bool chunked = false;             // and is sent in chunks
   bool to_head = false;             // the method is HEAD
+  bool upgrade = false;             // asks for another protocol, and has no body
   bool idempotent = false;  // may be sent again even if the server may have acted on it (RFC 9110, 9.2.2)
 };
 
 // What happens to a call, in this order: on_sent() (once; the answer may come before it), on_head(),
 // on_body() for each piece, then on_end() or, at any point, on_failure(). From within any of these the call
 // may be cancelled. Views are valid during the call only.
+//
+// A request that asks for another protocol may be answered 101 (on_head()). Then both sides send what they
+// like: write() goes on, without chunks and without finish(), on_body() gets what comes, and on_end() says
+// that the server has ended the connection. No deadline applies to silence.
 class Receiver {
  public:
   virtual ~Receiver() = default;

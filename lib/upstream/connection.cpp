@@ -43,7 +43,7 @@ void Connection::begin(std::shared_ptr<Call> call, bool reused) {
   head_sent_ = body_sent_ = out_sent_ = 0;
   out_.clear();
   finished_ = !call_->request_.streamed;
-  all_sent_ = write_failed_ = room_owed_ = paused_ = got_bytes_ = head_seen_ = false;
+  all_sent_ = write_failed_ = room_owed_ = paused_ = got_bytes_ = head_seen_ = upgraded_ = false;
   interim_ = 0;
   read_bytes_ = kFirstReadBytes;
   parser_.start(call_->request_.to_head);
@@ -140,7 +140,7 @@ void Connection::pause() {
 void Connection::resume() {
   if (!paused_) return;
   paused_ = false;
-  expire_after(client_->options_.idle_timeout);
+  if (!upgraded_) expire_after(client_->options_.idle_timeout);
   guarded([this] { receive(); });
 }
 
@@ -152,6 +152,7 @@ void Connection::receive() {
     const auto [io, count] = transport_.read(room);
     if (io == Io::want_read || io == Io::want_write) return wait(io);
     if (io == Io::failed) return lost(transport_.error());
+    if (io == Io::end && upgraded_) return answered();
     if (io == Io::end) {
       const auto step = parser_.parse_end();
       if (step == ResponseParser::Step::complete) return answered();
@@ -169,6 +170,7 @@ void Connection::receive() {
 }
 
 bool Connection::hand_on() {
+  if (upgraded_) return hand_on_upgraded();
   while (true) {
     const auto step = parser_.parse(input_);
     if (step == ResponseParser::Step::failed) {
@@ -180,6 +182,7 @@ bool Connection::hand_on() {
     if (step == ResponseParser::Step::head_done) {
       const AnswerHead head = parser_.head(input_);
       if (head.status < 200) {
+        if (head.status == 101 && call_->request_.upgrade && all_sent_) return switch_protocol(head);
         if (head.status == 101 || ++interim_ > kMaxInterim) {
           broken({Fault::malformed, fmt::format("{} sent an interim answer ({}) that nobody asked for",
                                                 key_.origin.authority(), head.status)});
@@ -211,10 +214,32 @@ bool Connection::hand_on() {
   }
 }
 
+bool Connection::switch_protocol(const AnswerHead& head) {
+  head_seen_ = upgraded_ = true;
+  finished_ = all_sent_ = false;  // the caller may write
+  deadline_ = http::CoarseTime::max();
+  call_->drop_request();
+  head_sent_ = body_sent_ = 0;
+  call_->receiver_->on_head(head);
+  if (call_ == nullptr) return false;
+  parser_.finish(input_);
+  return hand_on_upgraded();
+}
+
+bool Connection::hand_on_upgraded() {
+  if (input_.size() > 0) {
+    call_->receiver_->on_body({input_.data(), input_.size()});
+    if (call_ == nullptr) return false;
+    input_.consume(input_.size());
+  }
+  call_->receiver_->on_quiet();
+  return call_ != nullptr;
+}
+
 void Connection::answered() {
   const auto call = std::exchange(call_, nullptr);
-  const bool reusable = parser_.keep_alive() && all_sent_;
-  parser_.finish(input_);
+  const bool reusable = !upgraded_ && parser_.keep_alive() && all_sent_;
+  if (!upgraded_) parser_.finish(input_);
   if (reusable && input_.size() == 0) {
     client_->keep_idle(shared_from_this());
   } else {
@@ -287,7 +312,8 @@ void Connection::sweep(http::CoarseTime now) {
   const std::string name = key_.origin.authority();
   guarded([&] {
     if (!all_sent_ && !write_failed_) {
-      broken({Fault::idle_timeout, fmt::format("{} does not take the request", name)});
+      broken({Fault::idle_timeout,
+              fmt::format("{} does not take {}", name, upgraded_ ? "what it is sent" : "the request")});
     } else if (!head_seen_) {
       broken({Fault::first_byte_timeout, fmt::format("{} did not answer in time", name)});
     } else {

@@ -45,6 +45,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void sent();
   void receive();
   bool hand_on();  // false: the call is over
+  bool switch_protocol(const AnswerHead& head);
+  bool hand_on_upgraded();
   void answered();
   void broken(Failure failure);
   void lost(const std::string& why);
@@ -76,7 +78,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool paused_ = false;
   bool got_bytes_ = false;
   bool head_seen_ = false;
-  int interim_ = 0;  // 1xx answers
+  bool upgraded_ = false;  // the answer was 101: no more HTTP on this connection
+  int interim_ = 0;        // 1xx answers
 };
 
 }  // namespace weir::upstream

@@ -100,6 +100,34 @@ const verbs = {
     return {name: made.name, size: Number(made.sizeBytes)};
   },
 
+  async gemini_live({model, prompts}) {
+    let heard = () => {};
+    let closed = () => {};
+    const callbacks = {onmessage: (message) => heard(message), onclose: (event) => closed(event)};
+    const refused = new Promise((resolve) => {
+      closed = (event) => resolve({closed: `${event.code} ${event.reason}`});
+    });
+    const talk = async () => {
+      const config = {responseModalities: ['TEXT']};
+      const session = await gemini().live.connect({model, config, callbacks});
+      const told = [];
+      for (const prompt of prompts) {
+        const turn = new Promise((resolve) => {
+          let text = '';
+          heard = (message) => {
+            text += message.text ?? '';
+            if (message.usageMetadata) resolve([text, message.usageMetadata.totalTokenCount]);
+          };
+        });
+        session.sendClientContent({turns: [{role: 'user', parts: [{text: prompt}]}], turnComplete: true});
+        told.push(await turn);
+      }
+      session.close();
+      return told;
+    };
+    return await Promise.race([refused, talk()]);
+  },
+
   async gemini_interaction({model, prompt}) {
     const stream = await gemini().interactions.create({model, input: prompt, stream: true});
     return await collect(stream, (event) => event.event_type);

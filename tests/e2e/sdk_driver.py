@@ -5,6 +5,7 @@ The SDKs are set up by their environment variables only, as the user of another 
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import io
 import json
@@ -112,6 +113,46 @@ def gemini_file(q: Question) -> Any:
     client = genai.Client()
     file = client.files.upload(file=data, config={"mime_type": "text/plain"})
     return {"name": file.name, "size": int(file.size_bytes)}
+
+
+def gemini_async_generate(q: Question) -> Any:
+    async def ask() -> Any:
+        return await genai.Client().aio.models.generate_content(model=q["model"], contents=q["prompt"])
+
+    response = asyncio.run(ask())
+    return {"text": response.text, "usage": gemini_usage(response)}
+
+
+def gemini_async_stream(q: Question) -> Any:
+    async def ask() -> Any:
+        client = genai.Client()
+        stream = await client.aio.models.generate_content_stream(model=q["model"], contents=q["prompt"])
+        return [chunk async for chunk in stream]
+
+    chunks = asyncio.run(ask())
+    return {"texts": [chunk.text for chunk in chunks], "usage": gemini_usage(chunks[-1])}
+
+
+def gemini_live(q: Question) -> Any:
+    async def talk() -> Any:
+        told = []
+        config: Any = {"response_modalities": ["TEXT"]}
+        async with genai.Client().aio.live.connect(model=q["model"], config=config) as session:
+            for prompt in q["prompts"]:
+                turn: Any = {"role": "user", "parts": [{"text": prompt}]}
+                await session.send_client_content(turns=turn, turn_complete=True)
+                text, total = "", 0
+                async for message in session.receive():
+                    text += message.text or ""
+                    if message.usage_metadata:
+                        total = message.usage_metadata.total_token_count or 0
+                told.append([text, total])
+        return told
+
+    try:
+        return asyncio.run(talk())
+    except google.genai.errors.APIError as error:
+        return {"closed": f"{error.code} {error}"}
 
 
 def gemini_interaction(q: Question) -> Any:

@@ -25,19 +25,27 @@ def _folder(name: str) -> pathlib.Path:
     return pathlib.Path(root) / name
 
 
-def _install(folder: pathlib.Path, pins: list[str], command: list[str], what: str) -> None:
+def _install(
+    folder: pathlib.Path, pins: list[str], command: list[str], what: str, pinned: pathlib.Path = PINNED
+) -> None:
     """Runs `command` in `folder`, unless it has been run there with the same pins."""
-    wanted = "".join((PINNED / name).read_text() for name in pins) + " ".join(command)
+    wanted = "".join((pinned / name).read_text() for name in pins) + " ".join(command)
     stamp = folder / "installed"
     if stamp.exists() and stamp.read_text() == wanted:
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in pins:
-        shutil.copy(PINNED / name, folder)
+        shutil.copy(pinned / name, folder)
     try:
         done = subprocess.run(
-            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=INSTALL_S, check=False
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise Absent(f"{what}: the registry did not give them within {INSTALL_S} s") from None
@@ -57,14 +65,25 @@ def python() -> tuple[list[str], dict[str, str]]:
     return [sys.executable, str(HERE / "sdk_driver.py")], {"PYTHONPATH": str(folder / "site")}
 
 
-def node() -> tuple[list[str], dict[str, str]]:
-    """How to start the driver with the JavaScript SDKs: command and environment."""
-    folder = _folder("node")
+def _install_npm(folder: pathlib.Path, pinned: pathlib.Path = PINNED) -> None:
     for program in ("node", "npm"):
         if not shutil.which(program):
             raise Absent(f"{program} is not there")
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
-    _install(folder, ["package.json", "package-lock.json"], command, "The npm packages")
+    _install(folder, ["package.json", "package-lock.json"], command, "The npm packages", pinned)
+
+
+def node() -> tuple[list[str], dict[str, str]]:
+    """How to start the driver with the JavaScript SDKs: command and environment."""
+    folder = _folder("node")
+    _install_npm(folder)
     driver = folder / "sdk_driver.mjs"  # modules are looked for beside the file that imports them
     shutil.copy(HERE / "sdk_driver.mjs", driver)
     return ["node", str(driver)], {}
+
+
+def browser(pinned: pathlib.Path) -> pathlib.Path:
+    """The folder with what drives a browser."""
+    folder = _folder("browser")
+    _install_npm(folder, pinned)
+    return folder

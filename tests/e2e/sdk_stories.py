@@ -17,8 +17,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import sdk_packages
+from live_api import tls_front
 from sdk_upstream import openai_event, stand_in, text_event
-from upstreamtest import Peer, Request, Script, Upstream
+from upstreamtest import Peer, Request, Script, Upstream, certificates
 from weirtest import DATA, DEADLINE_S, Client, Daemon, TestCase, config, eventually, limit
 
 KEY = "upstream-key-0123456789"
@@ -72,7 +73,7 @@ def main(find_driver: Callable[[], tuple[list[str], dict[str, str]]]) -> None:
     except sdk_packages.Absent as why:
         print(f"skipped: {why}")
         sys.exit(sdk_packages.SKIPPED)
-    Stories.driver = Driver(command, env)
+    Stories.driver = Driver(command, env | {"SSL_CERT_FILE": str(certificates() / "ca.pem")})
     program = unittest.main(exit=False)
     Stories.driver.end()
     sys.exit(not program.result.wasSuccessful())
@@ -299,7 +300,7 @@ fallback = {{ "big" = ["small"] }}
         for name, secret in (("key", KEY), ("admin", "admin-token"), ("chat", "chat-token")):
             self.write_secret(running, name, secret)
         running.launch()
-        eventually("it listens", lambda: running._is_ready() or running.addresses)  # pylint: disable=protected-access
+        eventually("it listens", lambda: running.is_ready() or running.addresses)
         error = self.through(running, f"{self.kind}_generate")["error"]
         self.assertEqual(error["status"], 401, error)
         self.answered(self.through(running, f"{self.kind}_generate", api_key="chat-token"))
@@ -310,6 +311,7 @@ fallback = {{ "big" = ["small"] }}
 
 class GeminiStories(CommonStories):
     provider = kind = "gemini"
+    dials_wss = False  # for the Live API, whatever the base URL says
 
     def event(self, text: str) -> bytes:
         return text_event(text)
@@ -357,6 +359,48 @@ class GeminiStories(CommonStories):
         answer, calls = self.same("gemini_free")
         self.assertEqual(answer, {"count": 12, "models": ["models/m"]})
         self.assertEqual(calls, [])
+
+    def live(self, running: Daemon, **question: Any) -> Any:
+        url = running.tcp
+        if self.dials_wss:
+            front = tls_front(url)
+            self.addCleanup(front.close)
+            url = front.url
+        return self.answered(self.asked("gemini_live", f"{url}/proxy/default", **question))
+
+    def handshake(self, request: Request) -> dict[str, Any]:
+        """What the upstream got, without what is new for each session, and the offer that the daemon keeps back."""
+        got = seen(request)
+        got["target"] = "/" + got["target"].strip("/?")  # JavaScript's SDK doubles the slash after a bare host
+        kept_back = ("sec-websocket-key", "sec-websocket-extensions")
+        got["headers"] = [(name, value) for name, value in got["headers"] if name not in kept_back]
+        return got
+
+    def test_a_live_session_is_the_same_and_its_turns_are_added_up(self) -> None:
+        direct, behind = self.upstream(tls=self.dials_wss), self.upstream()
+        running = self.started(behind)
+        prompts = ["One.", "Two.", "Three."]
+        expected = self.answered(self.asked("gemini_live", direct.url, prompts=prompts))
+        self.assertEqual(expected, [["You said: " + prompt, 43] for prompt in prompts])
+        self.assertEqual(self.live(running, prompts=prompts), expected)
+        [call] = self.closed(running.client())
+        told = (call["model"], call["state"], call["status"], call["estimated"])
+        self.assertEqual(told, ("m", "settled", 101, False))
+        used = call["usage"]
+        self.assertEqual((used["input_tokens"], used["output_tokens"], used["thoughts_tokens"]), (120, 9, 6))
+        self.assertEqual(running.client().limit("*/in_flight")["held"], 0)
+        [heard], [heard_directly] = behind.requests, direct.requests
+        self.assertEqual(self.handshake(heard), self.handshake(heard_directly))
+        self.assertEqual(json.loads(heard.body.splitlines()[0])["setup"]["model"], "models/m")
+        self.assertEqual(len(heard.body.splitlines()), 1 + len(prompts))
+        self.keys_replaced(behind)
+
+    def test_a_live_session_without_room_is_closed_with_the_reason(self) -> None:
+        running = self.started(self.upstream(), limit(1, "in_flight", ""), more="[proxy]\nwait_s = 0\n")
+        self.check(running.client().admit("m"), 201)
+        refused = self.live(running, prompts=["One."])
+        self.assertIn("1013", refused["closed"])
+        self.assertIn("Weir: ", refused["closed"])
 
     def test_a_file_is_uploaded_through_the_daemon(self) -> None:
         upstream = self.upstream()

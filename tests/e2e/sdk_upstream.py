@@ -8,6 +8,7 @@ import json
 import struct
 from typing import Any
 
+import live_api
 from upstreamtest import Peer, Request
 from weirtest import DATA
 
@@ -90,7 +91,9 @@ def openai_response() -> bytes:
 def stand_in(peer: Peer, request: Request) -> None:
     """Answers with what was recorded, by the path that is asked for."""
     path = request.target.split("?")[0]
-    if path.endswith(":generateContent"):
+    if path.endswith(live_api.PATH):
+        live_api.serve(peer, request)
+    elif path.endswith(":generateContent"):
         tool = b"functionDeclarations" in request.body and b"functionResponse" not in request.body
         answer_json(peer, request, gemini_tool_call() if tool else sample("01-unary-thinking.json"))
     elif path.endswith(":streamGenerateContent"):

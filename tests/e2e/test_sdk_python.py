@@ -5,7 +5,17 @@ import sdk_stories
 
 
 class GoogleGenai(sdk_stories.GeminiStories):
-    pass
+    dials_wss = True
+
+    def test_an_asynchronous_call(self) -> None:
+        answer, [call] = self.same("gemini_async_generate")
+        self.assertEqual(answer, {"text": "Hello", "usage": [9, 1, 112]})
+        self.assertEqual((call["model"], self.tokens(call)), ("m", (9, 1, 102)))
+
+    def test_an_asynchronous_stream(self) -> None:
+        answer, [call] = self.same("gemini_async_stream")
+        self.assertEqual(answer["usage"], [9, 1, 115])
+        self.assertEqual(self.tokens(call), (9, 1, 105))
 
 
 class OpenAi(sdk_stories.OpenAiStories):

@@ -140,6 +140,11 @@ class Access(TestCase):
         self.assertEqual(client.admit().status, 401)
         self.assertEqual(client.get("/livez").status, 200)
         self.assertEqual(client.get("/readyz").status, 200)
+        # The page holds no data: it asks for the token itself.
+        self.assertEqual(client.get("/").status, 200)
+        self.assertEqual(client.get("/page/weir.js").headers.get_content_type(), "text/javascript")
+        for near in ("//", "/page/", "/page/../v1/quota", "/v1/events"):
+            self.assertEqual(client.get(near).status, 401, near)
         answer = client.get("/v1/quota", {"Authorization": "Bearer s3cret-token"})
         self.assertEqual(answer.status, 200)
         self.assertEqual(answer.json["limits"][0]["held"], 0)

@@ -32,9 +32,7 @@ class Event:
 class Stream:
     """A client of the stream. Blocks until an event comes, or DEADLINE_S."""
 
-    def __init__(
-        self, daemon: Daemon, query: str = "", last_id: str = "", receive_buffer: int | None = None
-    ) -> None:
+    def __init__(self, daemon: Daemon, query: str = "", last_id: str = "", receive_buffer: int | None = None) -> None:
         host, port = daemon.tcp.removeprefix("http://").split(":")
         self.socket = socket.socket()
         self.socket.settimeout(DEADLINE_S)

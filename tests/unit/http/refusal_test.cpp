@@ -242,6 +242,21 @@ TEST_CASE("the token is asked for, but not by probes") {
   CHECK(server.ask("GET /livez HTTP/1.1\r\nHost: evil.example\r\n\r\n").status == 403);
 }
 
+TEST_CASE("no token is asked for public paths, and for these only") {
+  auto options = Fixture::quick();
+  options.bearer_token = "s3cret";
+  options.public_paths = {"/", "/page/a.js"};
+  Fixture server(echo, options);
+  CHECK(server.ask(get("/")).status == 200);
+  CHECK(server.ask(get("/page/a.js?v=1")).status == 200);
+  for (const char* path :
+       {"//", "/page/", "/page/a.jsx", "/page/b.js", "/v1/quota", "/page/a.js/../../v1/quota"}) {
+    CAPTURE(path);
+    CHECK(server.ask(get(path)).status == 401);
+  }
+  CHECK(server.ask("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n").status == 403);
+}
+
 TEST_CASE("a connection too many is told so if all others are busy") {
   auto options = Fixture::quick();
   options.max_connections = 2;

@@ -345,6 +345,67 @@ TEST_CASE("an aborted answer lacks its end, and so does the connection") {
   CHECK(client.at_end());
 }
 
+TEST_CASE("after a 101 bytes pass both ways as they are, however long the silence") {
+  auto options = Fixture::quick();
+  options.body_timeout = options.idle_timeout = options.header_timeout = milliseconds(20);
+  Route route;
+  const auto server = serve(route, false, options);
+  Client client(server->address);
+  client.send(get("/proxy/x", "Connection: Upgrade\r\nUpgrade: websocket\r\n") + "early ");
+  REQUIRE(server->eventually([&] { return route.calls == 1; }));
+  server->on_loop([&] {
+    route.exchange->begin({.status = 101, .headers = "Upgrade: websocket\r\nX-A: 1\r\n"});
+    route.take();
+    route.exchange->push("GET / HTTP/1.1\r\n");
+    CHECK(route.exchange->flush());
+  });
+  CHECK(client.wait_for("GET / HTTP/1.1\r\n"));
+  std::this_thread::sleep_for(milliseconds(60));  // beyond every deadline
+  client.send("late");
+  REQUIRE(server->eventually([&] { return route.body == "early late"; }));
+  CHECK(!server->on_loop([&] { return route.last; }));
+  CHECK(server->on_loop([&] { return route.abandoned; }) == 0);
+  server->on_loop([&] {
+    const auto exchange = std::move(route.exchange);
+    exchange->push("bye");
+    exchange->end();
+  });
+  const std::string all = client.read_all();
+  CHECK(all.starts_with("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nX-A: 1\r\n"));
+  CHECK(all.find("\r\nConnection: Upgrade\r\n") != std::string::npos);
+  CHECK(all.find("Connection: close") == std::string::npos);
+  CHECK(all.ends_with("\r\n\r\nGET / HTTP/1.1\r\nbye"));
+}
+
+TEST_CASE("after a 101 a route that takes no more holds the client back, and is told when it leaves") {
+  Route route;
+  route.pause = true;
+  const auto server = serve(route, false);
+  Client client(server->address);
+  client.send(get("/proxy/x", "Connection: Upgrade\r\nUpgrade: websocket\r\n"));
+  REQUIRE(server->eventually([&] { return route.calls == 1; }));
+  server->on_loop([&] {
+    route.exchange->begin({.status = 101});
+    route.take();
+  });
+  const std::string block(1 << 20, 'y');
+  std::thread sender([&] {
+    for (int i = 0; i < 24; ++i) client.send(block);
+  });
+  REQUIRE(server->eventually([&] { return route.pieces == 1; }));
+  std::this_thread::sleep_for(milliseconds(20));
+  CHECK(server->on_loop([&] { return route.pieces; }) == 1);
+  server->on_loop([&] {
+    route.pause = false;
+    route.exchange->resume_body();
+  });
+  sender.join();
+  REQUIRE(server->eventually([&] { return route.body.size() == 24 * block.size(); }));
+  CHECK(server->on_loop([&] { return route.largest; }) <= 64 * 1024);
+  client.close();
+  CHECK(server->eventually([&] { return route.abandoned == 1; }));
+}
+
 TEST_CASE("a client that leaves a pushed answer is told of") {
   Route route;
   const auto server = serve(route);

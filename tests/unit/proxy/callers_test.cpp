@@ -20,6 +20,10 @@ TEST_CASE("the key is found in each of its places, the header first") {
   CHECK(presented_key(bearer.request, "c") == "b");
   const Head basic(head("Authorization: Basic b\r\n"));
   CHECK(presented_key(basic.request, "c") == "c");
+  const Head token(head("Authorization: Token auth_tokens/t\r\n"));
+  CHECK(presented_key(token.request, "c") == "auth_tokens/t");
+  const Head subprotocol(head("Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.k\r\n"));
+  CHECK(presented_key(subprotocol.request, "c") == "k");
 }
 
 TEST_CASE("a token names its consumer; another key leaves that to the header") {

@@ -53,6 +53,34 @@ TEST_CASE("lines that Connection names are dropped, over several lines and in an
              false) == "X-Three: 3\r\n");
 }
 
+TEST_CASE("a WebSocket is asked for by a GET with all that belongs to it") {
+  const auto asks = [](const std::string& lines, const std::string& start = "GET /x HTTP/1.1") {
+    return asks_for_websocket(Head(start + "\r\nHost: localhost\r\n" + lines + "\r\n").request);
+  };
+  const std::string key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  CHECK(asks("Connection: keep-alive, upgrade\r\nUpgrade: WebSocket\r\n" + key));
+  CHECK(asks("Connection: close\r\nConnection: Upgrade\r\nUpgrade: h2c, websocket\r\n" + key));
+  CHECK(!asks("Connection: Upgrade\r\nUpgrade: websocket\r\n"));
+  CHECK(!asks("Connection: Upgrade\r\nUpgrade: h2c\r\n" + key));
+  CHECK(!asks("Connection: keep-alive\r\nUpgrade: websocket\r\n" + key));
+  const std::string whole = "Connection: Upgrade\r\nUpgrade: websocket\r\n" + key;
+  CHECK(!asks(whole, "POST /x HTTP/1.1"));
+  CHECK(!asks(whole + "Content-Length: 1\r\n"));
+  CHECK(!asks(whole + "Transfer-Encoding: chunked\r\n"));
+}
+
+TEST_CASE("a handshake passes without keys, and without the offer to pack messages") {
+  CHECK(
+      pass(
+          "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: k\r\n"
+          "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+          "Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.secret,openai-beta.v1\r\n",
+          false) ==
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: k\r\n"
+      "Sec-WebSocket-Protocol: realtime, openai-beta.v1\r\n");
+  CHECK(pass("Sec-WebSocket-Protocol: openai-insecure-api-key.secret\r\n", false).empty());
+}
+
 TEST_CASE("gzip is accepted if it is named, and not with weight 0") {
   CHECK(gzip("Accept-Encoding: gzip\r\n"));
   CHECK(gzip("Accept-Encoding: br, GZIP;q=0.5\r\n"));

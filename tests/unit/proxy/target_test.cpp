@@ -77,11 +77,35 @@ TEST_CASE("what OpenAI-compatible upstreams count is metered, wherever the base 
   }
 }
 
+TEST_CASE("sessions are metered, however their path is written; a model may stand in the query") {
+  for (const char* path :
+       {"/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
+        "//ws/google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContentConstrained",
+        "/%77s/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateMusic"}) {
+    CAPTURE(path);
+    const Operation operation = session_of("gemini", path, "model=x");
+    CHECK(operation.session);
+    CHECK(operation.metered);
+    CHECK(operation.form == Form::google);
+    CHECK(operation.model.empty());
+  }
+  CHECK(!session_of("gemini", "/v1beta/models", "").metered);
+  const Operation realtime = session_of("openai", "/v1/realtime", "a=1&model=gpt-realtime");
+  CHECK(realtime.metered);
+  CHECK(realtime.form == Form::openai);
+  CHECK(realtime.model == "gpt-realtime");
+  CHECK(session_of("openai", "/openai/v1/responses", "").metered);
+  CHECK(!session_of("openai", "/v1/models", "").metered);
+  CHECK(with_model_parameter("a=1&model=x&b=%20", "y") == "a=1&model=y&b=%20");
+}
+
 TEST_CASE("the caller's key is taken out of the query, however it is written") {
   const Query query = without_key("alt=sse&key=a%2Bb&x=%20&%6bEy=1&%6bey=2&key");
   CHECK(query.rest == "alt=sse&x=%20&%6bEy=1");
   CHECK(query.key == "a+b");
   CHECK(without_key("key=1").rest.empty());
+  CHECK(without_key("access_token=t&a=1").rest == "a=1");
+  CHECK(without_key("access_token=t&a=1").key == "t");
   CHECK(without_key("").key.empty());
 }
 

@@ -172,6 +172,50 @@ TEST_CASE("a paused answer stays where it is") {
   CHECK(notes->body.size() == kTotal);
 }
 
+TEST_CASE("after a 101 bytes pass both ways as they are, however long the silence") {
+  std::string got;
+  StandIn server([&](Peer& peer, int) {
+    peer.request();
+    peer.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nhello ");
+    got = peer.read_until("ping");
+    peer.write("HTTP/1.1 200 OK\r\n\r\n");
+    got += peer.read_until("bye");
+  });
+  Fixture fixture(impatient());
+  Request request = Fixture::get(server);
+  request.upgrade = true;
+  const auto notes = fixture.start(std::move(request));
+  REQUIRE(fixture.until([&] { return notes->body == "hello "; }));
+  CHECK(notes->log == "connected sent head:101 ");
+  CHECK(notes->headers == "Upgrade=websocket\n");
+  fixture.loop.restart();
+  fixture.loop.run_for(milliseconds(200));  // beyond every deadline
+  CHECK(notes->call->write("ping"));
+  REQUIRE(fixture.until([&] { return notes->body == "hello HTTP/1.1 200 OK\r\n\r\n"; }));
+  CHECK(notes->call->write("bye"));
+  REQUIRE(fixture.until([&] { return notes->over; }));
+  CHECK(notes->log == "connected sent head:101 end");
+  CHECK(got == "pingbye");
+  CHECK(fixture.client->stats().connections == 0);
+}
+
+TEST_CASE("an upgrade that is refused is an answer like any other; one that nobody asked for is a failure") {
+  StandIn server([](Peer& peer, int number) {
+    peer.request();
+    if (number == 0) peer.answer("no", "X: 1\r\n");
+    peer.request();
+    peer.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n");
+  });
+  Fixture fixture;
+  Request request = Fixture::get(server);
+  request.upgrade = true;
+  const auto refused = fixture.run(std::move(request));
+  CHECK(refused->log == "connected sent head:200 end");
+  CHECK(refused->body == "no");
+  const auto unasked = fixture.run(Fixture::get(server));
+  CHECK(unasked->failure.fault == Fault::malformed);
+}
+
 TEST_CASE("answers that are no HTTP, or lie, are failures") {
   struct Case {
     std::string what;

@@ -1,0 +1,141 @@
+// A call that became a WebSocket session: opened by upstream's 101, admitted, watched, ended.
+//
+// The bytes of both sides pass as they are. If the client's first message names the model, it is held back,
+// and nothing more is read, until the call is admitted; a refusal is a Close frame. A pool's session whose
+// model is only known then stays with the pool's first project, which has answered the request already.
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "proxy/heads.hpp"
+#include "proxy/relay.hpp"
+
+namespace weir::proxy {
+namespace {
+
+constexpr std::uint16_t kGoingAway = 1001, kPolicy = 1008, kTooBig = 1009, kTryAgainLater = 1013;
+constexpr std::int64_t kBytesPerToken = 4;
+// What may come around the first message: headers, pings.
+constexpr std::size_t kFirstSlackBytes = 64 * 1024;
+
+std::uint16_t close_code(const Refusal& refused) {
+  if (refused.status == 413) return kTooBig;
+  const bool later = refused.headers.find("Retry-After: ") != std::string::npos;
+  return later || refused.status >= 500 ? kTryAgainLater : kPolicy;
+}
+
+}  // namespace
+
+void Relay::start_session() {
+  if (operation_.metered && !operation_.model.empty()) {
+    model_ = operation_.model;
+    complete_at_ = proxy_.parts_.now().steady;
+    return admit({}, {});
+  }
+  upstream_ = proxy_.members(name_).front();
+  send();
+}
+
+void Relay::begin_session(const upstream::AnswerHead& head) {
+  phase_ = Phase::answering;
+  status_ = head.status;
+  proxy_.metrics_.first_byte->observe(seconds(proxy_.parts_.now().steady - departed_at_));
+  session_.emplace(proxy_.setup_.max_metered_body_bytes, operation_.metered && admission_ == 0);
+  AnswerLines lines = answer_lines(head, [this](std::string_view url) { return rewrite_url(url); });
+  lines.text += "Upgrade: websocket\r\n" + weir_lines();
+  exchange_->begin({.status = head.status,
+                    .reason = head.reason,
+                    .headers = lines.text,
+                    .has_date = lines.has_date,
+                    .has_request_id = lines.has_request_id});
+  if (proxy_.stopping_) return stop_session();
+  exchange_->receive_body([self = shared_from_this()](std::string_view bytes, bool) {
+    bool more = false;
+    self->guarded([&] { more = self->from_client(bytes); });
+    return more;
+  });
+}
+
+bool Relay::from_client(std::string_view bytes) {
+  if (phase_ == Phase::over) return false;
+  session_->from_client(bytes);
+  if (session_->first() == Session::First::none_wanted) return call_->write(bytes);
+  body_ += bytes;
+  const std::size_t most = proxy_.setup_.max_metered_body_bytes;
+  switch (session_->first()) {
+    case Session::First::complete:
+      admit_session();
+      return false;
+    case Session::First::damaged:
+      refuse(400, "what comes is no WebSocket frame");
+      return false;
+    case Session::First::incomplete:
+      if (body_.size() <= most + kFirstSlackBytes) return true;
+      [[fallthrough]];
+    default:
+      refuse(413, fmt::format("the first message is larger than proxy.max_metered_body_bytes ({})", most));
+      return false;
+  }
+}
+
+void Relay::admit_session() {
+  const std::string& message = session_->first_message();
+  model_ = model_of_first_message(message);
+  if (model_.empty()) return refuse(400, "the session's first message names no model");
+  Amounts want;
+  want.input_tokens = std::max<std::int64_t>(static_cast<std::int64_t>(message.size()) / kBytesPerToken, 1);
+  complete_at_ = proxy_.parts_.now().steady;
+  admit(want, {});
+}
+
+void Relay::open_session() {
+  phase_ = Phase::answering;
+  session_->forget_first_message();
+  const Now now = proxy_.parts_.now();
+  departed_at_ = now.steady;
+  sent_at_ = now.wall;
+  const bool room = call_->write(std::exchange(body_, {}));
+  if (room && phase_ != Phase::over) exchange_->resume_body();
+}
+
+void Relay::from_upstream(std::string_view bytes) {
+  exchange_->push(bytes);
+  // Upstream counts as it goes: the last that it told of is the last that it can have counted of that.
+  if (session_->from_upstream(bytes)) sent_at_ = proxy_.parts_.now().wall;
+}
+
+// Whatever ended it: settled if upstream had what the call is for, else undone.
+void Relay::account_session() {
+  if (ticket_ != 0) proxy_.parts_.service.abandon(std::exchange(ticket_, 0));
+  if (phase_ == Phase::answering) {
+    settle(status_, session_->partial());
+  } else {
+    cancel_admission();
+  }
+}
+
+void Relay::stop_session() {
+  account_session();
+  close_session(kGoingAway, "Weir: the daemon stops");
+}
+
+void Relay::refuse_session(const Refusal& refused) {
+  close_session(close_code(refused), refused.text);
+}
+
+// Both sides are told by a Close frame, if a frame may begin where their bytes stand.
+void Relay::close_session(std::uint16_t code, std::string_view reason) {
+  const bool held_back = session_->first() != Session::First::none_wanted;
+  if (held_back || session_->may_tell_upstream()) call_->write(close_frame(kGoingAway, {}, true));
+  call_->cancel();
+  if (session_->may_tell_client()) {
+    exchange_->push(close_frame(code, reason, false));
+    exchange_->end();
+  } else {
+    exchange_->abort();
+  }
+  finish();
+}
+
+}  // namespace weir::proxy
