@@ -1,5 +1,6 @@
 #include "daemon/client.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <optional>
@@ -32,7 +33,10 @@ constexpr std::size_t kMaxAnswer = 256U << 20U;  // of an answer held in memory
 // starts one and runs the loop until it ended.
 class Conversation {
  public:
-  explicit Conversation(const Endpoint& endpoint) : endpoint_(endpoint), stream_(loop_) {}
+  Conversation(const Endpoint& endpoint, std::chrono::milliseconds patience)
+      : endpoint_(endpoint),
+        connect_patience_(std::min<std::chrono::milliseconds>(kConnectPatience, patience)),
+        stream_(loop_) {}
 
   void connect() {
     if (endpoint_.unix_socket) {
@@ -100,7 +104,7 @@ class Conversation {
   void connect_to(const asio::generic::stream_protocol::endpoint& address) {
     error_code ignored;
     stream_.socket().close(ignored);
-    stream_.expires_after(kConnectPatience);
+    stream_.expires_after(connect_patience_);
     stream_.async_connect(address, [this](error_code error) { error_ = error; });
     run();
   }
@@ -130,6 +134,7 @@ class Conversation {
   }
 
   const Endpoint& endpoint_;
+  const std::chrono::milliseconds connect_patience_;
   asio::io_context loop_{1};
   Stream stream_;
   beast::flat_buffer buffer_;
@@ -161,7 +166,7 @@ ClientAnswer Client::send(const ClientRequest& request, const Sink& sink) {
     message.prepare_payload();
   }
 
-  Conversation conversation(endpoint_);
+  Conversation conversation(endpoint_, request.patience);
   conversation.connect();
   conversation.write(message, request.patience);
   http::response_parser<http::buffer_body> head;

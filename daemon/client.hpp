@@ -30,8 +30,8 @@ struct ClientRequest {
   std::string accept = "application/json";
   std::string body;                                               // JSON; sent if not empty
   std::vector<std::pair<std::string, std::string>> headers = {};  // more of them
-  std::chrono::milliseconds patience =
-      std::chrono::seconds(10);  // for the first byte of the answer; then between bytes
+  std::chrono::milliseconds patience = std::chrono::seconds(
+      10);  // to connect (at most 5 s), for the first byte of the answer, then between bytes
 };
 
 struct ClientAnswer {

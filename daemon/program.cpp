@@ -16,6 +16,7 @@ constexpr auto kDescription =
 constexpr auto kExamples =
     "  weir serve                                        # the daemon, on 127.0.0.1:8411\n"
     "  weir status                                       # how close each limit is, and when it resets\n"
+    "  weir top                                          # the same, live\n"
     "  weir usage --since 24h --by model\n"
     "  weir admit --model gemini-2.5-flash --wait 30 -- ./ask-the-model.sh";
 
@@ -134,6 +135,7 @@ int run_parsed(std::vector<std::string> arguments, const std::vector<std::string
   add_check_config(program, shell, action);
   add_check_key(program, shell, action);
   add_status(program, shell, action);
+  add_top(program, shell, action);
   add_usage(program, shell, action);
   add_admit(program, shell, action, command);
   add_export(program, shell, action);

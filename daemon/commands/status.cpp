@@ -1,11 +1,12 @@
 // weir status
 #include "daemon/text/status.hpp"
 
-#include <chrono>
 #include <ostream>
-#include <thread>
+
+#include <fmt/format.h>
 
 #include "daemon/commands/command.hpp"
+#include "daemon/live.hpp"
 #include "daemon/text/human.hpp"
 
 namespace weir::daemon {
@@ -19,15 +20,18 @@ struct Options {
 
 constexpr auto kRefresh = std::chrono::seconds(1);
 
-// Over the frame before, line by line, so that nothing flickers.
-void redraw(const std::string& frame, std::ostream& out) {
-  std::string screen = "\x1b[H";
-  for (const char c : frame) {
-    if (c == '\n') screen += "\x1b[K";
-    screen += c;
+Drawn draw_status(const Frame& frame, const StatusView& view, Look look) {
+  look.width = frame.columns;
+  Drawn drawn;
+  if (!frame.trouble.empty()) {
+    const std::string age = human_duration(frame.age);
+    const std::string text = fmt::format("data {} old, trying again: {}", age, frame.trouble);
+    drawn.lines.push_back(paint(cut_end(text, look.width, look), Style::bad, look));
   }
-  screen += "\x1b[J";
-  out << screen << std::flush;
+  for (std::string& line : lines_of(render_status(frame.quota, frame.now, view, look))) {
+    if (drawn.lines.size() < frame.lines) drawn.lines.push_back(std::move(line));
+  }
+  return drawn;
 }
 
 int run(const Options& options, Shell& shell) {
@@ -49,13 +53,9 @@ int run(const Options& options, Shell& shell) {
     }
     return kDone;
   }
-  // Ends by Ctrl-C, which no handler delays.
-  shell.out << "\x1b[2J";
-  for (;;) {
-    const nlohmann::json quota = fetch(client, request);
-    redraw(render_status(quota, time_at(quota, "as_of").value_or(shell.now()), view, shell.look), shell.out);
-    std::this_thread::sleep_for(kRefresh);
-  }
+  return run_live(
+      client, request, kRefresh, [&](const Frame& frame) { return draw_status(frame, view, shell.look); },
+      shell);
 }
 
 }  // namespace
@@ -73,7 +73,7 @@ void add_status(CLI::App& program, Shell& shell, Action& action) {
   command->add_option("--model", options->model, "only limits of this model")->type_name("NAME");
   command->add_flag("--all", options->all, "also limits with nothing used");
   command->add_flag("--json", options->json, "the daemon's answer as JSON");
-  command->add_flag("--watch", options->watch, "redraw every second until Ctrl-C");
+  command->add_flag("--watch", options->watch, "redraw every second until q or Ctrl-C");
   command->callback(
       [&shell, &action, options] { action = [&shell, options] { return run(*options, shell); }; });
 }

@@ -60,6 +60,12 @@ std::string human_amount(std::string_view metric, double amount) {
   return fmt::format("{}", whole);
 }
 
+std::string human_rate(std::string_view metric, double per_hour) {
+  if (metric == "cost_usd") return human_dollars(per_hour);
+  if (per_hour < 9.95) return without_zeros(fmt::format("{:.1f}", per_hour));
+  return human_count(std::llround(per_hour));
+}
+
 std::string text_at(const nlohmann::json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();

@@ -25,6 +25,9 @@ std::string human_duration(Micros duration);
 // An amount of a metric: tokens short, money as money, everything else exact.
 std::string human_amount(std::string_view metric, double amount);
 
+// An amount per hour, which may be a part of one: "0.4", "7.5", "120", "46.5k", "$0.25".
+std::string human_rate(std::string_view metric, double per_hour);
+
 // Fields of an answer. A field that is absent, null or of another type is "", 0 or nullopt: an older client
 // shows what it knows.
 std::string text_at(const nlohmann::json& object, const char* key);

@@ -9,7 +9,6 @@ namespace weir::daemon {
 namespace {
 
 constexpr std::size_t kGap = 2;
-constexpr std::size_t kBarWidth = 10;
 
 bool starts_code_point(char c) {
   return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
@@ -81,6 +80,16 @@ std::size_t display_width(std::string_view utf8) {
   return static_cast<std::size_t>(std::count_if(utf8.begin(), utf8.end(), starts_code_point));
 }
 
+std::vector<std::string> lines_of(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    lines.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
 std::string cut_middle(std::string_view utf8, std::size_t width, const Look& look) {
   const std::size_t length = display_width(utf8);
   if (length <= width) return std::string(utf8);
@@ -121,29 +130,41 @@ std::string paint(std::string_view text, Style style, const Look& look) {
   return fmt::format("\x1b[{}m{}\x1b[0m", code, text);
 }
 
-std::string bar(double used, double held, double amount, const Look& look) {
-  const auto part = [&](double value) {
+std::string cut_end(std::string_view utf8, std::size_t width, const Look& look) {
+  if (width == 0 || display_width(utf8) <= width) return std::string(utf8);
+  const std::string_view mark = look.unicode ? "…" : "...";
+  const std::size_t mark_width = display_width(mark);
+  if (width <= mark_width) return std::string(utf8.substr(0, offset_of(utf8, width)));
+  return std::string(utf8.substr(0, offset_of(utf8, width - mark_width))) + std::string(mark);
+}
+
+std::string bar(const BarParts& parts, std::size_t width, const Look& look) {
+  const double used = std::max(0.0, parts.ours) + parts.elsewhere;
+  const auto columns_of = [&](double value) {
     if (value <= 0) return std::size_t{0};
-    if (amount <= 0 || value >= amount) return kBarWidth;
+    if (parts.amount <= 0 || value >= parts.amount) return width;
     // Full only when it is full.
     const auto columns =
-        static_cast<std::size_t>(std::lround(value / amount * static_cast<double>(kBarWidth)));
-    return std::clamp<std::size_t>(columns, 1, kBarWidth - 1);
+        static_cast<std::size_t>(std::lround(value / parts.amount * static_cast<double>(width)));
+    return std::clamp<std::size_t>(columns, 1, width - 1);
   };
-  const bool full = amount <= 0 || used + held >= amount;
-  const std::size_t taken = full ? kBarWidth : part(used + held);
-  const std::size_t held_columns = std::min(taken - (used > 0 && taken > 1 ? 1 : 0), part(held));
-  const std::size_t used_columns = taken - held_columns;
+  const bool full = parts.amount <= 0 || used + parts.held >= parts.amount;
+  const std::size_t taken = full ? width : columns_of(used + parts.held);
+  // What comes before in the bar keeps a column, where there are two or it is the greater part.
+  const auto after = [&](double before, double value, std::size_t room) {
+    const bool keeps = before > 0 && room > 0 && (room > 1 || before >= value);
+    return std::min(room - (keeps ? 1 : 0), columns_of(value));
+  };
+  const std::size_t held = after(used, parts.held, taken);
+  const std::size_t elsewhere = after(parts.ours, parts.elsewhere, taken - held);
   std::string out;
-  for (std::size_t i = 0; i < kBarWidth; ++i) {
-    if (i < used_columns) {
-      out += look.unicode ? "█" : "#";
-    } else if (i < taken) {
-      out += look.unicode ? "▒" : "+";
-    } else {
-      out += look.unicode ? "░" : ".";
-    }
-  }
+  const auto append = [&](std::size_t count, std::string_view block, std::string_view ascii) {
+    for (std::size_t i = 0; i < count; ++i) out += look.unicode ? block : ascii;
+  };
+  append(taken - held - elsewhere, "█", "#");
+  append(elsewhere, "▓", "%");
+  append(held, "▒", "+");
+  append(width - taken, "░", ".");
   return out;
 }
 
@@ -152,7 +173,7 @@ std::string render_table(const std::vector<Column>& columns, const std::vector<s
   std::vector<std::size_t> widths;
   widths.reserve(columns.size());
   for (std::size_t i = 0; i < columns.size(); ++i) {
-    std::size_t width = display_width(columns[i].title);
+    std::size_t width = std::max(columns[i].reserve, display_width(columns[i].title));
     for (const auto& row : rows) width = std::max(width, display_width(row[i].text));
     widths.push_back(width);
   }

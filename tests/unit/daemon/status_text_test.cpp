@@ -1,61 +1,20 @@
 #include <doctest/doctest.h>
 
 #include "daemon/text/status.hpp"
-#include "time/rfc3339.hpp"
+
+#include "quota_answer.hpp"
 
 namespace weir::daemon {
-namespace {
-
-using nlohmann::json;
-
-const WallTime kNow = parse_rfc3339("2026-11-22T12:00:00Z").value();
-const Look kAscii{0, false, false};
-
-json limit(const char* name, const char* metric, double amount, double used, double held) {
-  return {{"project", "default"},
-          {"limit", name},
-          {"metric", metric},
-          {"amount", amount},
-          {"used", used},
-          {"held", held},
-          {"remaining", std::max(0.0, amount - used - held)},
-          {"resets_at", nullptr},
-          {"exhausts_at", nullptr},
-          {"source", "catalog"},
-          {"published", "2026-09-04"},
-          {"enforced", true}};
-}
-
-json answer(std::vector<json> limits) {
-  return {{"as_of", "2026-11-22T12:00:00.000Z"}, {"limits", std::move(limits)}};
-}
-
-json three_limits() {
-  json day = limit("gemini-2.5-flash/requests/day", "requests", 20, 16, 1);
-  day["resets_at"] = "2026-11-22T19:12:00.000Z";
-  day["exhausts_at"] = "2026-11-22T14:00:00.000Z";
-  json tokens = limit("gemini-2.5-flash/input_tokens/60s", "input_tokens", 250'000, 12'345, 0);
-  tokens["resets_at"] = "2026-11-22T12:00:42.000Z";
-  json money = limit("*/cost_usd/month", "cost_usd", 10, 10.25, 0);
-  money["source"] = "config";
-  money["published"] = nullptr;
-  money["enforced"] = false;
-  return answer({day, tokens, money, limit("gemini-3/requests/day", "requests", 20, 0, 0),
-                 limit("gemini-off/requests/day", "requests", 0, 0, 0)});
-}
-
-}  // namespace
-
 TEST_CASE("limits are shown nearest to their end first, and unused ones in one line") {
   CHECK(render_status(three_limits(), kNow, {}, kAscii) ==
         "LIMIT                                            USED  HELD  LEFT      OF  RESETS     RUNS OUT   "
         "SOURCE\n"
-        "*/cost_usd/month                   ##########  $10.25    $0    $0  $10.00  -          -          "
-        "config, not enforced\n"
+        "*/cost_usd/month                   ##########  $10.25    $0    $0  $10.00  -          now        "
+        "configured, not enforced\n"
         "gemini-2.5-flash/requests/day      ########+.      16     1     3      20  in 7h 12m  in 2h 00m  "
-        "catalog 2026-09-04\n"
+        "published 2026-09-04\n"
         "gemini-2.5-flash/input_tokens/60s  #.........   12.3k     0  238k    250k  in 42s     -          "
-        "catalog 2026-09-04\n"
+        "published 2026-09-04\n"
         "... and 2 limits with nothing used (--all shows them)\n");
 }
 
@@ -72,16 +31,16 @@ TEST_CASE(
   limits[3]["forecast"] = "lasts";
   CHECK(render_status(states, kNow, {}, kAscii) ==
         "LIMIT              USED  HELD  LEFT  OF  RESETS  RUNS OUT  SOURCE\n"
-        "a      ####......     4     0     6  10  -       now       catalog 2026-09-04\n"
-        "b      ###.......     3     0     7  10  -       in 30s    catalog 2026-09-04\n"
-        "c      ##........     2     0     8  10  -       unknown   catalog 2026-09-04\n"
-        "d      #.........     1     0     9  10  -       -         catalog 2026-09-04\n");
+        "a      ####......     4     0     6  10  -       now       published 2026-09-04\n"
+        "b      ###.......     3     0     7  10  -       in 30s    published 2026-09-04\n"
+        "c      ##........     2     0     8  10  -       unknown   published 2026-09-04\n"
+        "d      #.........     1     0     9  10  -       -         published 2026-09-04\n");
 }
 
 TEST_CASE("the limits of a model that no table lists are shown as assumed") {
   json unheard_of = limit("gemini-99/requests/day", "requests", 10, 1, 0);
   unheard_of["assumed"] = true;
-  CHECK(render_status(answer({unheard_of}), kNow, {}, kAscii).find("catalog 2026-09-04, assumed") !=
+  CHECK(render_status(answer({unheard_of}), kNow, {}, kAscii).find("assumed 2026-09-04") !=
         std::string::npos);
 }
 
@@ -90,7 +49,7 @@ TEST_CASE("a narrow terminal loses source and held before it loses the numbers t
   look.width = 80;
   CHECK(render_status(three_limits(), kNow, {}, look) ==
         "LIMIT                                   USED  LEFT      OF  RESETS     RUNS OUT\n"
-        "*/cost_usd/month          ##########  $10.25    $0  $10.00  -          -\n"
+        "*/cost_usd/month          ##########  $10.25    $0  $10.00  -          now\n"
         "gemini-...h/requests/day  ########+.      16     3      20  in 7h 12m  in 2h 00m\n"
         "gemini-...put_tokens/60s  #.........   12.3k  238k    250k  in 42s     -\n"
         "... and 2 limits with nothing used (--all shows them)\n");
@@ -113,10 +72,11 @@ TEST_CASE("with --all every limit is shown") {
 TEST_CASE("the project is shown where there are several") {
   json other = limit("m/requests/day", "requests", 10, 9, 0);
   other["project"] = "team-a";
-  CHECK(render_status(answer({limit("m/requests/day", "requests", 10, 1, 0), other}), kNow, {}, kAscii) ==
-        "PROJECT  LIMIT                       USED  HELD  LEFT  OF  RESETS  RUNS OUT  SOURCE\n"
-        "team-a   m/requests/day  #########.     9     0     1  10  -       -         catalog 2026-09-04\n"
-        "default  m/requests/day  #.........     1     0     9  10  -       -         catalog 2026-09-04\n");
+  CHECK(
+      render_status(answer({limit("m/requests/day", "requests", 10, 1, 0), other}), kNow, {}, kAscii) ==
+      "PROJECT  LIMIT                       USED  HELD  LEFT  OF  RESETS  RUNS OUT  SOURCE\n"
+      "team-a   m/requests/day  #########.     9     0     1  10  -       unknown   published 2026-09-04\n"
+      "default  m/requests/day  #.........     1     0     9  10  -       unknown   published 2026-09-04\n");
 }
 
 TEST_CASE("a day without use is one line, and an answer without limits too") {

@@ -54,18 +54,39 @@ TEST_CASE("tokens are told short, everything else exactly") {
   CHECK(human_amount("cost_usd", 9.5) == "$9.50");
 }
 
+TEST_CASE("a rate below ten has a decimal") {
+  CHECK(human_rate("requests", 0) == "0");
+  CHECK(human_rate("requests", 0.42) == "0.4");
+  CHECK(human_rate("requests", 9.99) == "10");
+  CHECK(human_rate("input_tokens", 46'472.73) == "46.5k");
+  CHECK(human_rate("cost_usd", 0.25) == "$0.25");
+}
+
+TEST_CASE("a text too long loses its end") {
+  const Look ascii{0, false, false};
+  CHECK(cut_end("abcdef", 6, ascii) == "abcdef");
+  CHECK(cut_end("abcdef", 5, ascii) == "ab...");
+  CHECK(cut_end("abcdef", 5, Look{}) == "abcd…");
+  CHECK(cut_end("abcdef", 2, ascii) == "ab");
+  CHECK(cut_end("abcdef", 0, ascii) == "abcdef");
+}
+
 TEST_CASE("a bar is full only at the limit and empty only without use") {
   const Look ascii{0, false, false};
-  CHECK(bar(0, 0, 20, ascii) == "..........");
-  CHECK(bar(1, 0, 1000, ascii) == "#.........");
-  CHECK(bar(5, 0, 10, ascii) == "#####.....");
-  CHECK(bar(5, 2, 10, ascii) == "#####++...");
-  CHECK(bar(999, 0, 1000, ascii) == "#########.");
-  CHECK(bar(999, 1, 1000, ascii) == "#########+");
-  CHECK(bar(20, 0, 20, ascii) == "##########");
-  CHECK(bar(30, 0, 20, ascii) == "##########");
-  CHECK(bar(0, 3, 3, ascii) == "++++++++++");
-  CHECK(bar(5, 2, 10, Look{}) == "█████▒▒░░░");
+  CHECK(bar({.ours = 0, .held = 0, .amount = 20}, 10, ascii) == "..........");
+  CHECK(bar({.ours = 1, .held = 0, .amount = 1000}, 10, ascii) == "#.........");
+  CHECK(bar({.ours = 5, .held = 0, .amount = 10}, 10, ascii) == "#####.....");
+  CHECK(bar({.ours = 5, .held = 2, .amount = 10}, 10, ascii) == "#####++...");
+  CHECK(bar({.ours = 999, .held = 0, .amount = 1000}, 10, ascii) == "#########.");
+  CHECK(bar({.ours = 999, .held = 1, .amount = 1000}, 10, ascii) == "#########+");
+  CHECK(bar({.ours = 20, .held = 0, .amount = 20}, 10, ascii) == "##########");
+  CHECK(bar({.ours = 30, .held = 0, .amount = 20}, 10, ascii) == "##########");
+  CHECK(bar({.ours = 0, .held = 3, .amount = 3}, 10, ascii) == "++++++++++");
+  CHECK(bar({.ours = 5, .held = 2, .amount = 10}, 10, Look{}) == "█████▒▒░░░");
+  CHECK(bar({.ours = 5, .elsewhere = 2, .held = 1, .amount = 10}, 10, ascii) == "#####%%+..");
+  CHECK(bar({.ours = 1, .elsewhere = 1, .held = 1, .amount = 1000}, 10, ascii) == "#.........");
+  CHECK(bar({.ours = 0, .elsewhere = 10, .held = 0, .amount = 10}, 10, ascii) == "%%%%%%%%%%");
+  CHECK(bar({.ours = 10, .held = 1, .amount = 20}, 20, Look{}) == "██████████▒░░░░░░░░░");
 }
 
 TEST_CASE("text is cut in the middle, by code points") {
