@@ -136,6 +136,7 @@ int run_parsed(std::vector<std::string> arguments, const std::vector<std::string
   add_check_key(program, shell, action);
   add_status(program, shell, action);
   add_top(program, shell, action);
+  add_statusline(program, shell, action);
   add_usage(program, shell, action);
   add_admit(program, shell, action, command);
   add_export(program, shell, action);

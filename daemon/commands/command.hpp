@@ -66,6 +66,7 @@ using Action = std::function<int()>;
 void add_check_config(CLI::App& program, Shell& shell, Action& action);
 void add_check_key(CLI::App& program, Shell& shell, Action& action);
 void add_status(CLI::App& program, Shell& shell, Action& action);
+void add_statusline(CLI::App& program, Shell& shell, Action& action);
 void add_top(CLI::App& program, Shell& shell, Action& action);
 void add_usage(CLI::App& program, Shell& shell, Action& action);
 // `command`: what stood after "--".
