@@ -143,7 +143,7 @@ void Connection::begin(const PushedHead& head) {
   if (!upgraded_) return;
   parser_.finish(input_);
   view_request();
-  input_unread_ = true;  // at the end the client may still be sending
+  input_unread_ = true;               // at the end the client may still be sending
   boost::system::error_code ignored;  // one that vanished must not stay for ever: no deadline looks after it
   if (!unix_socket_) socket_->set_option(boost::asio::socket_base::keep_alive(true), ignored);
 }
