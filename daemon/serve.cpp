@@ -51,12 +51,14 @@ proxy::Setup proxy_setup(const Config& config) {
   };
   proxy::Setup setup;
   for (const ProjectConfig& project : config.projects) {
-    setup.projects.push_back({.name = project.name,
-                              .provider = project.provider,
-                              .base_url = project.base_url,
-                              .api_key = project.api_key.reveal(),
-                              .ca_file = project.ca_file,
-                              .via = project.via});
+    setup.projects.push_back(
+        {.name = project.name,
+         .provider = project.provider,
+         .base_url = project.base_url,
+         .api_key = project.api_key.reveal(),
+         .ca_file = project.ca_file,
+         .needs_key = project.base_url == catalog::Catalog::embedded().base_url(project.provider),
+         .via = project.via});
   }
   for (const ConsumerConfig& consumer : config.consumers) {
     if (!consumer.token.empty()) setup.tokens.push_back({consumer.name, consumer.token.reveal()});

@@ -10,6 +10,15 @@ namespace {
 constexpr std::int64_t kBytesPerToken = 4;              // of text, where the body cannot be read
 constexpr std::size_t kSharedParserBytes = 256 * 1024;  // a parser keeps room for its largest document
 
+// Readers differ in which of two they take, so that no quota would be sure.
+bool names_two_models(simdjson::dom::element document) {
+  simdjson::dom::object fields;
+  if (document.get(fields) != simdjson::SUCCESS) return false;
+  int models = 0;
+  for (const auto field : fields) models += field.key == "model" ? 1 : 0;
+  return models > 1;
+}
+
 }  // namespace
 
 Demand demand_of(const Operation& operation, std::string& body, std::string_view encoding,
@@ -36,6 +45,8 @@ Demand demand_of(const Operation& operation, std::string& body, std::string_view
     if (named.empty() && document["agent"].get(named) != simdjson::SUCCESS) named = {};  // Interactions
     if (named.starts_with("models/")) named.remove_prefix(7);
     demand.model = named;
+    if (names_two_models(document))
+      demand.problem = "the body has \"model\" twice: upstream may read the other one";
   }
   demand.want.requests = estimate.requests;
   demand.want.images = estimate.images;

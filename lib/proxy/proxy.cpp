@@ -28,7 +28,8 @@ Proxy::Proxy(Parts parts, Setup setup)
                   .api_key = project.api_key,
                   .ca_file = project.ca_file,
                   .base = std::move(*base),
-                  .via = project.via};
+                  .via = project.via,
+                  .lacks_key = project.needs_key && project.api_key.empty()};
     if (!made.ca_file.empty()) (void)tls(made);  // a bad file shows at start
     upstreams_.push_back(std::move(made));
   }
@@ -106,6 +107,13 @@ void Proxy::handle(http::Exchange& exchange) {
                   fmt::format("no project or pool that the proxy can call is named \"{}\"", target->name));
   }
   for (const Upstream* member : upstreams) {
+    if (member->lacks_key) {
+      return refuse(
+          operation.form, 401,
+          fmt::format("project \"{}\" has no key, and {} takes no call without: put the key into a file, "
+                      "and name that in api_key_file",
+                      member->name, member->base.origin.authority()));
+    }
     if (member->provider == upstreams.front()->provider) continue;
     return refuse(operation.form, 400,
                   fmt::format("pool \"{}\" has projects of several providers, whose APIs differ; call one of "

@@ -42,6 +42,7 @@ struct Upstream {
   std::string name, provider, api_key, ca_file;
   upstream::BaseUrl base;
   std::optional<upstream::Via> via;
+  bool lacks_key = false;  // calls are refused
 };
 
 class Relay;

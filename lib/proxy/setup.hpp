@@ -17,8 +17,9 @@ struct ProjectSetup {
   std::string name;
   std::string provider;
   std::string base_url;
-  std::string api_key;               // sent upstream; "" = none: the proxy refuses what needs it
+  std::string api_key;               // sent upstream; "" = none
   std::string ca_file;               // "" = the system's authorities
+  bool needs_key = false;            // base_url takes no call without: it is the provider's own
   std::optional<upstream::Via> via;  // the HTTP proxy on the way to base_url
 };
 

@@ -457,6 +457,13 @@ class Refusals(ProxyCase):
 
 class Callers(ProxyCase):
     def test_a_token_names_the_consumer_and_the_daemon_asks_for_one(self) -> None:
+    def test_a_project_without_a_key_is_told_what_to_do(self) -> None:
+        client = self.daemon(config(LIMITS)).client()
+        message = self.refused(client, 401)
+        self.assertIn('project "default" has no key, and generativelanguage.googleapis.com', message)
+        self.assertIn("api_key_file", message)
+        self.assertEqual(client.calls(), [])
+
         upstream = self.upstream(lambda peer, request: peer.answer(REPLY))
         running = self.make(
             config(
