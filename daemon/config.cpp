@@ -106,6 +106,15 @@ void read_proxy(ConfigReader& reader, TomlTable& document, Config& config) {
   ProxyConfig& proxy = config.proxy;
   table.number("wait_s", proxy.wait_s, 0, 86'400);
   table.count("max_metered_body_bytes", proxy.max_metered_body_bytes, kKiB, 1024 * kMiB);
+  table.count("max_held_bytes", proxy.max_held_bytes, kKiB, 64 * 1024 * kMiB);
+  if (proxy.max_held_bytes < proxy.max_metered_body_bytes) {
+    table.error(
+        table.has("max_held_bytes") ? "max_held_bytes" : "max_metered_body_bytes",
+        fmt::format("max_held_bytes ({}) must be at least max_metered_body_bytes ({}): a body of that size "
+                    "could never be held",
+                    proxy.max_held_bytes, proxy.max_metered_body_bytes));
+  }
+  table.count("retry", proxy.retry, 0, 10);
   table.number("connect_timeout_s", proxy.connect_timeout_s, 0.1, 3600);
   table.number("first_byte_timeout_s", proxy.first_byte_timeout_s, 0.1, 86'400);
   table.number("idle_timeout_s", proxy.idle_timeout_s, 0.1, 86'400);

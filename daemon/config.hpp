@@ -74,6 +74,8 @@ struct EstimatesConfig {
 struct ProxyConfig {
   double wait_s = 30;  // for room, unless the caller says otherwise; bounded by queue.max_wait_s
   std::size_t max_metered_body_bytes = std::size_t{20} << 20;
+  std::size_t max_held_bytes = std::size_t{256} << 20;  // of metered requests' bodies, together
+  std::size_t retry = 0;                                // further attempts after a 429 or 503
   double connect_timeout_s = 10;
   double first_byte_timeout_s = 600;
   double idle_timeout_s = 300;

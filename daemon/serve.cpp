@@ -66,6 +66,8 @@ proxy::Setup proxy_setup(const Config& config) {
   setup.bearer_token = config.server.bearer_token.reveal();
   setup.wait = Micros(static_cast<std::int64_t>(config.proxy.wait_s * 1e6));
   setup.max_metered_body_bytes = config.proxy.max_metered_body_bytes;
+  setup.max_held_bytes = config.proxy.max_held_bytes;
+  setup.retries = config.proxy.retry;
   setup.client = {.connect_timeout = milliseconds(config.proxy.connect_timeout_s),
                   .first_byte_timeout = milliseconds(config.proxy.first_byte_timeout_s),
                   .idle_timeout = milliseconds(config.proxy.idle_timeout_s),

@@ -48,6 +48,7 @@ class Connection final : public Exchange {
   void push(std::string_view bytes) override;
   bool flush() override;  // out_ -> socket; false: it is not all out yet
   void on_drained(std::function<void()> callback) override;
+  void push_trailers(std::string_view lines) override;
   void end() override;
   void abort() override;
   void drop() override { close(true); }
@@ -172,6 +173,7 @@ class Connection final : public Exchange {
   enum class Body : std::uint8_t { unasked, wanted, paused, done } body_ = Body::unasked;  // of that request
   BodySink sink_;
   std::function<void()> drained_;
+  std::string trailers_;  // of the pushed answer
 };
 
 }  // namespace weir::http

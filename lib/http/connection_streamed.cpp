@@ -161,9 +161,13 @@ void Connection::on_drained(std::function<void()> callback) {
   if (!writing_) guarded([this] { advance(); });
 }
 
+void Connection::push_trailers(std::string_view lines) {
+  if (state_ == State::pushing) trailers_ = lines;
+}
+
 void Connection::end() {
   if (state_ != State::pushing) return;
-  if (chunked_) out_ += "0\r\n\r\n";
+  if (chunked_) out_.append("0\r\n").append(trailers_).append("\r\n");
   state_ = State::answered;
   guarded([this] { advance(); });
 }
@@ -187,6 +191,7 @@ void Connection::forget_stream() {
   body_ = Body::unasked;
   sink_ = nullptr;
   drained_ = nullptr;
+  trailers_ = std::string();
 }
 
 }  // namespace weir::http

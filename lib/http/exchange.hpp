@@ -28,6 +28,7 @@ struct Request {
   // What the head says of the body; nullopt: chunked, or none.
   std::optional<std::uint64_t> content_length;
   bool chunked = false;
+  std::string_view trailers;  // of a chunked body that has come whole: lines, each ended by "\r\n"
   // The caller's X-Request-Id if it is sane (1-128 of [A-Za-z0-9._:-]), else ours: 16 hex digits.
   std::string_view request_id;
   bool over_unix_socket = false;
@@ -120,6 +121,8 @@ class Exchange : public ledger::Waiter, public std::enable_shared_from_this<Exch
   virtual bool flush() = 0;
   // Calls back once, from here or later, when all that was pushed has left.
   virtual void on_drained(std::function<void()> callback) = 0;
+  // Lines, each ended by "\r\n", that end() sends after a chunked body; else they are dropped.
+  virtual void push_trailers(std::string_view lines) = 0;
   virtual void end() = 0;
   // The body cannot be completed: ends the connection so that the client notices.
   virtual void abort() = 0;

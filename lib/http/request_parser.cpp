@@ -72,7 +72,8 @@ std::string_view Request::header(std::string_view name) const {
   return {};
 }
 
-RequestMachine::RequestMachine(FieldTable& table, std::size_t max_header_bytes) : table_(table) {
+RequestMachine::RequestMachine(FieldTable& table, std::size_t max_header_bytes)
+    : table_(table), max_trailer_bytes_(max_header_bytes) {
   table_.fields.clear();
   header_limit(static_cast<std::uint32_t>(max_header_bytes));
   body_limit(boost::none);  // asked of the guard first; see RequestParser::check_head
@@ -99,7 +100,11 @@ void RequestMachine::on_request_impl(Verb which, Text method_text, Text target_t
 
 void RequestMachine::on_field_impl(beast::http::field known, Text name, Text value, ErrorCode& ec) {
   using beast::http::field;
-  if (body_at != 0) return;  // trailers say nothing that we would believe
+  if (body_at != 0) {  // a trailer, of which we believe nothing
+    trailers.append(name).append(": ").append(value).append("\r\n");
+    if (trailers.size() > max_trailer_bytes_) refuse(431, "the trailers are too large", ec);
+    return;
+  }
   if (table_.fields.size() >= RequestParser::kMaxFields) return refuse(431, "more than 128 header lines", ec);
   // A folded value is either put together elsewhere or begins behind a line end.
   const auto outside = value.data() < name.data() || value.data() >= base + size;
@@ -230,6 +235,7 @@ RequestParser::Step RequestParser::check_head() {
 void RequestParser::view(InputBuffer& buffer, Request& request) {
   if (viewed_ && table_.base == buffer.data()) {  // only the body has come since
     request.body = {buffer.data() + machine_->body_at, machine_->body_size};
+    request.trailers = machine_->trailers;
     return;
   }
   request = Request{};
@@ -251,6 +257,7 @@ void RequestParser::view(InputBuffer& buffer, Request& request) {
     request.path = request.path.substr(0, request.path.find('?'));
   }
   request.body = {buffer.data() + machine_->body_at, machine_->body_size};
+  request.trailers = machine_->trailers;
   if (head_done_) {
     request.content_length = content_length();
     request.chunked = machine_->chunked();

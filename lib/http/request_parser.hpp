@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -58,6 +59,7 @@ class RequestMachine final : public boost::beast::http::basic_parser<true> {
   std::size_t size = 0;
   std::size_t body_at = 0;  // 0: head not done
   std::size_t body_size = 0;
+  std::string trailers;  // as lines
 
  private:
   void refuse(int status, std::string_view detail, ErrorCode& ec);
@@ -74,6 +76,7 @@ class RequestMachine final : public boost::beast::http::basic_parser<true> {
   void on_finish_impl(ErrorCode&) override {}
 
   FieldTable& table_;
+  const std::size_t max_trailer_bytes_;
 };
 
 class RequestParser {

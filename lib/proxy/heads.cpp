@@ -18,9 +18,9 @@ bool one_of(std::string_view name, const std::array<std::string_view, N>& names)
 }
 
 // Of the connection they came on, not of the message.
-constexpr std::array<std::string_view, 9> kHopByHop = {
-    "connection", "keep-alive",        "proxy-connection", "proxy-authenticate", "proxy-authorization", "te",
-    "trailer",    "transfer-encoding", "upgrade"};
+constexpr std::array<std::string_view, 8> kHopByHop = {
+    "connection",          "keep-alive", "proxy-connection",  "proxy-authenticate",
+    "proxy-authorization", "te",         "transfer-encoding", "upgrade"};
 constexpr std::array<std::string_view, 6> kOurs = {
     "host", "content-length", "expect", "authorization", "x-goog-api-key", "sec-websocket-extensions"};
 constexpr std::array<std::string_view, 3> kUrls = {"x-goog-upload-url", "x-goog-upload-control-url",
@@ -88,17 +88,35 @@ std::string request_lines(const http::Request& request, bool metered) {
     named.add(name, value);
   }
   std::string lines;
+  bool takes_trailers = false;
   for (std::size_t i = 0; i < request.header_count(); ++i) {
     const auto [name, value] = request.header_at(i);
     if (http::equal_ignoring_case(name, "sec-websocket-protocol")) {
       append_subprotocols(lines, value);
       continue;
     }
+    if (http::equal_ignoring_case(name, "te")) {
+      http::for_each_element(value, [&](std::string_view element) {
+        takes_trailers = takes_trailers || http::equal_ignoring_case(element, "trailers");
+      });
+    }
     if (one_of(name, kHopByHop) || one_of(name, kOurs) || ours(name) || named.has(name)) continue;
     if (metered && http::equal_ignoring_case(name, "accept-encoding")) continue;
     append_line(lines, name, value);
   }
+  if (takes_trailers) lines += "TE: trailers\r\nConnection: TE\r\n";
   return lines;
+}
+
+std::string trailer_lines(std::string_view lines) {
+  std::string passing;
+  while (!lines.empty()) {
+    const std::string_view line = lines.substr(0, lines.find('\n') + 1);
+    lines.remove_prefix(line.size());
+    const std::string_view name = line.substr(0, line.find(':'));
+    if (!one_of(name, kHopByHop) && !one_of(name, kOurs) && !ours(name)) passing += line;
+  }
+  return passing;
 }
 
 bool accepts_gzip(const http::Request& request) {

@@ -13,8 +13,8 @@
 namespace weir::proxy {
 
 // The caller's lines that go upstream, each ended by "\r\n": without credentials, X-Weir-*, Host and framing,
-// and without an offer to pack a WebSocket's messages, which metering could not read.
-// `metered`: without Accept-Encoding too, which metering narrows to what it can read.
+// and without an offer to pack a WebSocket's messages, which metering could not read. "TE: trailers" is said
+// if the caller says so. `metered`: without Accept-Encoding too, which metering narrows to what it can read.
 std::string request_lines(const http::Request& request, bool metered);
 
 // Whether the request asks for a WebSocket: a GET without a body (RFC 6455, 4.1). Other
@@ -23,6 +23,9 @@ bool asks_for_websocket(const http::Request& request);
 
 // Whether the caller takes gzip.
 bool accepts_gzip(const http::Request& request);
+
+// What passes of a message's trailers, either way: `lines` without those that have no place there.
+std::string trailer_lines(std::string_view lines);
 
 struct AnswerLines {
   std::string text;

@@ -30,6 +30,16 @@ Metrics::Metrics(telemetry::Registry& registry)
           histogram(registry, "weir_proxy_overhead_seconds",
                     "Metered proxied calls: from the whole request's arrival to its departure, without "
                     "the wait for room; the ledger's commit and connecting are in it.",
-                    {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5})) {}
+                    {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5})) {
+  auto& retries = registry.add(
+      {.name = "weir_proxy_retries_total",
+       .help = "Proxied calls that were tried again on the caller's behalf, by what upstream had answered.",
+       .type = telemetry::Type::counter,
+       .labels = {"code"},
+       .buckets = {},
+       .bounded_labels = {}});
+  retries_429_ = &retries.counter({"429"});
+  retries_503_ = &retries.counter({"503"});
+}
 
 }  // namespace weir::proxy

@@ -87,6 +87,7 @@ class Proxy {
   std::vector<Upstream> upstreams_;
   simdjson::dom::parser parser_;  // for bodies of ordinary size
   std::list<std::shared_ptr<Relay>> relays_;
+  std::size_t held_bytes_ = 0;  // of metered requests' bodies
   bool flush_posted_ = false;
   bool stopping_ = false;
   SteadyTime complained_at_{};

@@ -170,20 +170,19 @@ Refusal denial(Form form, const admission::Answer& answer, const Now& now, admis
 }  // namespace
 
 Refusal refusal(Form form, int status, std::string_view detail) {
-  return make(form, status, detail, {});
+  Refusal made = make(form, status, detail, {});
+  if (status == 503) made.headers = "Retry-After: 1\r\n";
+  return made;
 }
 
 Refusal refusal(Form form, const admission::Answer& answer, const Now& now, admission::Service& service) {
   switch (answer.verdict) {
     case admission::Verdict::too_many_open:
-    case admission::Verdict::ledger_failing: {
-      Refusal made = refusal(form, 503,
-                             answer.verdict == admission::Verdict::too_many_open
-                                 ? "as many calls are open as queue.max_open allows"
-                                 : "the ledger cannot be written, and without it nothing may be admitted");
-      made.headers = "Retry-After: 1\r\n";
-      return made;
-    }
+    case admission::Verdict::ledger_failing:
+      return refusal(form, 503,
+                     answer.verdict == admission::Verdict::too_many_open
+                         ? "as many calls are open as queue.max_open allows"
+                         : "the ledger cannot be written, and without it nothing may be admitted");
     default:
       return denial(form, answer, now, service);
   }

@@ -18,7 +18,8 @@ struct Refusal {
   std::string headers;  // lines, each ended by "\r\n"
 };
 
-// Anything but a denial by quota. `detail` is a sentence without "Weir: " before it.
+// Anything but a denial by quota. `detail` is a sentence without "Weir: " before it. A 503 says
+// Retry-After: 1.
 Refusal refusal(Form form, int status, std::string_view detail);
 
 // denied, timed_out, line_full and never_fits as 429; too_many_open and ledger_failing as 503.

@@ -1,5 +1,7 @@
 #include "proxy/relay.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -41,8 +43,11 @@ void Relay::start(std::list<std::shared_ptr<Relay>>::iterator position) {
       upstream_ = proxy_.members(name_).front();
       return send();
     }
-    if (content_length_ && *content_length_ <= proxy_.setup_.max_metered_body_bytes)
-      body_.reserve(static_cast<std::size_t>(*content_length_) + simdjson::SIMDJSON_PADDING);
+    if (content_length_ && *content_length_ <= proxy_.setup_.max_metered_body_bytes) {
+      const auto size = static_cast<std::size_t>(*content_length_);
+      if (!hold(size)) return refuse_to_hold();
+      body_.reserve(size + simdjson::SIMDJSON_PADDING);
+    }
     exchange_->receive_body([self = shared_from_this()](std::string_view bytes, bool last) {
       bool more = false;
       self->guarded([&] {
@@ -55,8 +60,31 @@ void Relay::start(std::list<std::shared_ptr<Relay>>::iterator position) {
 
 // --- the request
 
+bool Relay::hold(std::size_t bytes) {
+  if (bytes > proxy_.setup_.max_held_bytes - proxy_.held_bytes_) return false;
+  proxy_.held_bytes_ += bytes;
+  held_ += bytes;
+  return true;
+}
+
+void Relay::release() {
+  proxy_.held_bytes_ -= std::exchange(held_, 0);
+  body_ = std::string();
+}
+
+// Not backpressure: calls that each hold a part and wait for the rest would wait for each other.
+void Relay::refuse_to_hold() {
+  refuse(503, fmt::format("as many bytes of requests are held as proxy.max_held_bytes allows ({})",
+                          proxy_.setup_.max_held_bytes));
+}
+
 bool Relay::collect(std::string_view bytes, bool last) {
+  if (body_.size() + bytes.size() > held_ && !hold(body_.size() + bytes.size() - held_)) {
+    refuse_to_hold();
+    return false;
+  }
   body_.append(bytes);
+  if (last) trailers_ = trailer_lines(exchange_->request().trailers);
   if (body_.size() > proxy_.setup_.max_metered_body_bytes) {
     if (!operation_.model_in_path) {
       refuse(413,
@@ -89,7 +117,7 @@ bool Relay::pass_on(std::string_view bytes, bool last) {
   if (call_ == nullptr) return false;
   const bool room = call_->write(bytes);
   if (phase_ == Phase::over) return false;
-  if (last) call_->finish();
+  if (last) call_->finish(trailer_lines(exchange_->request().trailers));
   return room;
 }
 
@@ -146,6 +174,8 @@ void Relay::finish() {
   if (phase_ == Phase::over) return;
   const auto keep = shared_from_this();
   phase_ = Phase::over;
+  pause_.reset();
+  release();
   exchange_ = nullptr;
   call_ = nullptr;
   proxy_.forget(position_);

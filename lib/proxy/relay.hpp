@@ -6,8 +6,11 @@
 // Whatever ends it, a call that was admitted is settled or cancelled: cancelled if the request was not
 // written whole, since then upstream cannot have counted it.
 //
-// In four sources: relay.cpp is the caller's side, relay_admission.cpp the quota's, relay_upstream.cpp the
-// upstream's, relay_session.cpp what a request for a WebSocket becomes.
+// A refusal of upstream's (429, 503) may be held back, settled, and the call admitted and sent again
+// (Setup::retries), as long as the caller has the patience; what is held goes to the caller if it does not.
+//
+// In five sources: relay.cpp is the caller's side, relay_admission.cpp the quota's, relay_upstream.cpp the
+// upstream's, relay_retry.cpp the further attempts, relay_session.cpp what a request for a WebSocket becomes.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +22,14 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/io_context.hpp>
+
 #include "admission/service.hpp"
 #include "http/exchange.hpp"
 #include "provider/rate_limits.hpp"
 
+#include "proxy/heads.hpp"
 #include "proxy/meter.hpp"
 #include "proxy/proxy.hpp"
 #include "proxy/refusal.hpp"
@@ -50,6 +57,7 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
   void on_head(const upstream::AnswerHead& head) override;
   void on_body(std::string_view bytes) override;
   void on_quiet() override;
+  void on_trailers(std::string_view lines) override;
   void on_end() override;
   void on_failure(const upstream::Failure& failure) override;
 
@@ -59,13 +67,20 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
     waiting,     // for room
     committing,  // the admission, to the ledger
     sending,     // the request, to upstream; the answer's head has not come
+    refused,     // by upstream: its answer is held back, the call may be tried again
+    pausing,     // before it is
     answering,
     over,
   };
 
   bool collect(std::string_view bytes, bool last);
+  // Counts so many bytes more of the body among those that the proxy holds; false: it holds too many.
+  bool hold(std::size_t bytes);
+  void release();  // the body will not be sent again
+  void refuse_to_hold();
   bool pass_on(std::string_view bytes, bool last);
   void admit(const Amounts& want, const admission::Guess& guess);
+  void ask(const Now& now);
   void decided(const admission::Answer& answer, const Now& now);
   void committed(ledger::Commit result);
   void send();
@@ -73,6 +88,15 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
                                          std::optional<std::size_t> body_bytes) const;
   [[nodiscard]] std::string weir_lines() const;
   [[nodiscard]] std::string rewrite_url(std::string_view url) const;
+
+  // --- further attempts
+  [[nodiscard]] bool may_retry(int status) const;
+  void hold_answer(const upstream::AnswerHead& head, AnswerLines lines);
+  void hold_body(std::string_view bytes);
+  void refused_whole();
+  // The held answer goes to the caller after all: its head and what has come of its body.
+  void give_answer(bool whole);
+  void end_with_answer();
 
   void start_session();
   void begin_session(const upstream::AnswerHead& head);
@@ -121,15 +145,21 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
   const std::optional<std::uint64_t> content_length_;
   const std::string content_encoding_, wait_text_;
   std::string body_;       // of a metered request; of a session, what is held back
+  std::string trailers_;   // of it
+  std::size_t held_ = 0;   // bytes of it, counted before they come if their number is known
   bool oversize_ = false;  // more of it follows, streamed
   std::string model_;      // as asked
+  Amounts want_;
+  admission::Guess guess_;
+  SteadyTime patient_until_{};
 
   // Of the admission.
   std::uint64_t ticket_ = 0;
   ledger::CallId admission_ = 0;  // 0: none is open
   std::string admission_id_;
   const Upstream* upstream_ = nullptr;
-  std::string sent_model_;  // a fallback may be another than was asked for
+  std::string sent_model_;       // a fallback may be another than was asked for
+  bool body_rewritten_ = false;  // to name that one
   Micros waited_{0};
 
   // Of the call.
@@ -140,6 +170,20 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
   int status_ = 0;
   SteadyTime complete_at_{}, departed_at_{};
   std::optional<WallTime> sent_at_;
+
+  // Of further attempts.
+  struct HeldAnswer {
+    std::string reason;
+    AnswerLines lines;
+    std::optional<std::uint64_t> content_length;
+    std::string body;
+  };
+  using Timer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+                                                  boost::asio::wait_traits<std::chrono::steady_clock>,
+                                                  boost::asio::io_context::executor_type>;
+  std::size_t retries_ = 0;  // begun
+  std::optional<HeldAnswer> held_answer_;
+  std::optional<Timer> pause_;
 };
 
 }  // namespace weir::proxy

@@ -27,7 +27,6 @@ bool is_model_name(std::string_view name) {
 }  // namespace
 
 void Relay::admit(const Amounts& want, const admission::Guess& guess) {
-  admission::Service& service = proxy_.parts_.service;
   if (!is_model_name(model_)) {
     return refuse(400, model_.empty()
                            ? "the body names no model"
@@ -43,12 +42,21 @@ void Relay::admit(const Amounts& want, const admission::Guess& guess) {
     wait = Micros(std::llround(std::min(wait_s, 1e6) * 1e6));
   }
   const Now now = proxy_.parts_.now();
+  want_ = want;
+  guess_ = guess;
+  patient_until_ = now.steady + std::min(wait, proxy_.parts_.service.setup().max_wait);
+  ask(now);
+}
+
+// For room, as long as the caller has the patience.
+void Relay::ask(const Now& now) {
+  admission::Service& service = proxy_.parts_.service;
   admission::Ask ask;
   ask.route = service.route(quota_name(), model_, consumer_, now);
-  ask.want = want;
-  ask.guess = guess;
+  ask.want = want_;
+  ask.guess = guess_;
   ask.lease = kLease;
-  ask.wait = std::min(wait, service.setup().max_wait);
+  ask.wait = std::max(Micros(0), Micros(patient_until_ - now.steady));
   if (ask.route == nullptr) return refuse(404, fmt::format("no project or pool is named \"{}\"", name_));
   const admission::Answer answer =
       service.admit(ask, now, [self = shared_from_this()](const admission::Answer& late) {
@@ -67,12 +75,16 @@ void Relay::admit(const Amounts& want, const admission::Guess& guess) {
 
 void Relay::decided(const admission::Answer& answer, const Now& now) {
   admission::Service& service = proxy_.parts_.service;
-  if (answer.verdict != Verdict::admitted) return refuse(refusal(operation_.form, answer, now, service));
+  if (answer.verdict != Verdict::admitted) {
+    if (held_answer_) return end_with_answer();
+    return refuse(refusal(operation_.form, answer, now, service));
+  }
   phase_ = Phase::committing;
   admission_ = answer.call->id;
+  admission_id_.clear();
   ledger::append_id(admission_id_, admission_);
   service.keep(admission_);
-  waited_ = answer.waited;
+  waited_ += answer.waited;
   upstream_ = proxy_.upstream(answer.lane->project_name);
   sent_model_ = model_;
   if (const admission::PoolSetup* pool = proxy_.pool(quota_name())) {
@@ -93,6 +105,7 @@ void Relay::committed(ledger::Commit result) {
   if (phase_ != Phase::committing) return;  // the client has left
   if (result == ledger::Commit::failed) {
     admission_ = 0;  // the service has taken it back
+    if (held_answer_) return end_with_answer();
     return refuse(503, "the ledger cannot be written, and without it nothing may be admitted");
   }
   session_ ? open_session() : send();

@@ -21,15 +21,18 @@ bool is_idempotent(std::string_view method) {
 
 void Relay::send() {
   phase_ = Phase::sending;
+  held_answer_.reset();
+  status_ = 0;
   std::string path = path_;
   std::string query = query_;
-  if (operation_.metered && sent_model_ != model_) {
+  if (operation_.metered && (sent_model_ != model_ || body_rewritten_)) {
     if (operation_.session) {
       query = with_model_parameter(query_, sent_model_);
     } else if (operation_.model_in_path) {
       path = operation_.path_for(sent_model_);
     } else if (auto rewritten = with_model(body_, sent_model_)) {
       body_ = std::move(*rewritten);
+      body_rewritten_ = true;
     } else {
       cancel_admission();
       return refuse(400, "the body's model cannot be replaced by the pool's fallback");
@@ -43,7 +46,7 @@ void Relay::send() {
   request.to_head = to_head_;
   request.upgrade = operation_.session;
   request.idempotent = is_idempotent(method_);
-  request.streamed = oversize_ || (!operation_.metered && has_body_);
+  request.streamed = oversize_ || (!operation_.metered && has_body_) || !trailers_.empty();
   request.chunked = request.streamed && !content_length_;
   request.head =
       request_head(path, request.streamed ? std::nullopt : std::optional<std::size_t>(body_.size()));
@@ -87,7 +90,11 @@ void Relay::on_connected(bool) {
     departed_at_ = proxy_.parts_.now().steady;
     if (oversize_) {
       const bool room = call_->write(std::exchange(body_, {}));
+      release();
       if (room && phase_ != Phase::over) exchange_->resume_body();
+    } else if (!trailers_.empty()) {
+      call_->write(std::exchange(body_, {}));
+      if (phase_ != Phase::over) call_->finish(trailers_);
     } else if (!operation_.metered && has_body_) {
       exchange_->receive_body([self = shared_from_this()](std::string_view bytes, bool last) {
         bool more = false;
@@ -107,7 +114,7 @@ void Relay::on_sent() {
     const Now now = proxy_.parts_.now();
     if (operation_.session && admission_ == 0) return;
     sent_at_ = now.wall;
-    if (operation_.metered) {
+    if (operation_.metered && retries_ == 0) {
       const Micros since = (departed_at_ - complete_at_) - waited_;
       proxy_.metrics_.overhead->observe(std::max(0.0, seconds(since)));
     }
@@ -148,7 +155,6 @@ std::string Relay::rewrite_url(std::string_view url) const {
 void Relay::on_head(const upstream::AnswerHead& head) {
   guarded([&] {
     if (head.status == 101) return begin_session(head);
-    phase_ = Phase::answering;
     status_ = head.status;
     proxy_.metrics_.first_byte->observe(seconds(proxy_.parts_.now().steady - departed_at_));
     if (operation_.metered) {
@@ -160,6 +166,9 @@ void Relay::on_head(const upstream::AnswerHead& head) {
       }
     }
     AnswerLines lines = answer_lines(head, [this](std::string_view url) { return rewrite_url(url); });
+    if (may_retry(head.status)) return hold_answer(head, std::move(lines));
+    phase_ = Phase::answering;
+    release();
     lines.text += weir_lines();
     exchange_->begin({.status = head.status,
                       .reason = head.reason,
@@ -173,14 +182,21 @@ void Relay::on_head(const upstream::AnswerHead& head) {
 void Relay::on_body(std::string_view bytes) {
   guarded([&] {
     if (session_) return from_upstream(bytes);
-    exchange_->push(bytes);
     if (meter_) meter_->feed(bytes);
+    if (phase_ == Phase::refused) return hold_body(bytes);
+    exchange_->push(bytes);
+  });
+}
+
+void Relay::on_trailers(std::string_view lines) {
+  guarded([&] {
+    if (phase_ == Phase::answering) exchange_->push_trailers(trailer_lines(lines));
   });
 }
 
 void Relay::on_quiet() {
   guarded([this] {
-    if (exchange_->flush() || phase_ == Phase::over) return;
+    if (phase_ == Phase::refused || exchange_->flush() || phase_ == Phase::over) return;
     call_->pause();
     exchange_->on_drained([self = shared_from_this()] {
       if (self->call_ != nullptr) self->call_->resume();
@@ -194,6 +210,7 @@ void Relay::on_end() {
       account_session();
     } else {
       proxy_.metrics_.duration->observe(seconds(proxy_.parts_.now().steady - departed_at_));
+      if (phase_ == Phase::refused) return refused_whole();
       settle(status_, false);
     }
     exchange_->end();
@@ -212,6 +229,7 @@ void Relay::on_failure(const upstream::Failure& failure) {
       exchange_->abort();
       return finish();
     }
+    if (phase_ == Phase::refused) give_answer(false);
     if (phase_ == Phase::answering) {
       settle(status_, true);
       exchange_->abort();

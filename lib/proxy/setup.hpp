@@ -34,6 +34,8 @@ struct Setup {
   std::string bearer_token;  // of the daemon; "" = callers need none
   Micros wait{30'000'000};   // for room, unless the caller says otherwise
   std::size_t max_metered_body_bytes = std::size_t{20} << 20;
+  std::size_t max_held_bytes = std::size_t{256} << 20;  // of metered requests' bodies, together
+  std::size_t retries = 0;                              // further attempts at most, after a 429 or 503
   upstream::ClientOptions client;
 };
 

@@ -16,6 +16,7 @@ constexpr std::size_t kOneWriteBytes = 32 * 1024;  // a body up to here goes out
 Call::Call(Client& client, Request request, Receiver& receiver)
     : client_(&client), request_(std::move(request)), receiver_(&receiver) {
   if (request_.body.size() <= kOneWriteBytes) {
+    body_at_ = request_.head.size();
     request_.head += request_.body;
     request_.body.clear();
   }
@@ -91,9 +92,13 @@ bool Call::write(std::string_view bytes) {
   return connection_ == nullptr || connection_->write(bytes);
 }
 
-void Call::finish() {
+void Call::finish(std::string_view trailers) {
   body_begun_ = true;
-  if (connection_ != nullptr) connection_->finish();
+  if (connection_ != nullptr) connection_->finish(trailers);
+}
+
+std::string Call::take_body() {
+  return body_at_ > 0 ? request_.head.substr(body_at_) : std::move(request_.body);
 }
 
 void Call::pause() {

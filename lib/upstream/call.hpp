@@ -39,8 +39,8 @@ struct Request {
 };
 
 // What happens to a call, in this order: on_sent() (once; the answer may come before it), on_head(),
-// on_body() for each piece, then on_end() or, at any point, on_failure(). From within any of these the call
-// may be cancelled. Views are valid during the call only.
+// on_body() for each piece, on_trailers() if there are any, then on_end() or, at any point, on_failure().
+// From within any of these the call may be cancelled. Views are valid during the call only.
 //
 // A request that asks for another protocol may be answered 101 (on_head()). Then both sides send what they
 // like: write() goes on, without chunks and without finish(), on_body() gets what comes, and on_end() says
@@ -53,7 +53,8 @@ class Receiver {
   virtual void on_room() = 0;                  // write() may go on
   virtual void on_head(const AnswerHead& head) = 0;
   virtual void on_body(std::string_view bytes) = 0;
-  virtual void on_quiet() = 0;  // all that was received so far has been handed on
+  virtual void on_quiet() = 0;                   // all that was received so far has been handed on
+  virtual void on_trailers(std::string_view) {}  // lines, each ended by "\r\n"
   virtual void on_end() = 0;
   virtual void on_failure(const Failure& failure) = 0;
 };
@@ -67,7 +68,8 @@ class Call : public std::enable_shared_from_this<Call> {
   // A streamed body. False: enough for now, until on_room(). What is written before the connection is there
   // waits in memory: write nothing before on_connected().
   bool write(std::string_view bytes);
-  void finish();
+  // `trailers`: lines, each ended by "\r\n"; sent only if the body is chunked.
+  void finish(std::string_view trailers = {});
   // No more of the answer for now.
   void pause();
   void resume();
@@ -75,6 +77,8 @@ class Call : public std::enable_shared_from_this<Call> {
   void cancel();
 
   [[nodiscard]] bool request_sent() const { return sent_; }
+  // The body, given back; in on_head() of a request that was sent whole. Empty if it was streamed.
+  [[nodiscard]] std::string take_body();
 
  private:
   friend class Connection;
@@ -97,6 +101,7 @@ class Call : public std::enable_shared_from_this<Call> {
   std::shared_ptr<Connection> connection_;
   std::shared_ptr<Dialer> dialer_;
   http::CoarseTime dial_deadline_{};
+  std::size_t body_at_ = 0;  // in the head, if it goes out with that
   bool body_begun_ = false;  // of a streamed one: it cannot be sent again
   bool retried_ = false;
   bool sent_ = false;

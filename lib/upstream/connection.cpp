@@ -74,10 +74,10 @@ bool Connection::write(std::string_view bytes) {
   return false;
 }
 
-void Connection::finish() {
+void Connection::finish(std::string_view trailers) {
   if (finished_) return;
   finished_ = true;
-  if (call_->request_.chunked) out_ += "0\r\n\r\n";
+  if (call_->request_.chunked) out_.append("0\r\n").append(trailers).append("\r\n");
   send();
 }
 
@@ -194,9 +194,9 @@ bool Connection::hand_on() {
         continue;
       }
       head_seen_ = true;
-      if (all_sent_) call_->drop_request();
       call_->receiver_->on_head(head);
       if (call_ == nullptr) return false;
+      if (all_sent_) call_->drop_request();
       continue;
     }
     if (!head_seen_) return true;
@@ -206,7 +206,8 @@ bool Connection::hand_on() {
       parser_.drop_body(input_);
     }
     if (step == ResponseParser::Step::complete) {
-      answered();
+      if (!parser_.trailers().empty()) call_->receiver_->on_trailers(parser_.trailers());
+      if (call_ != nullptr) answered();
       return false;
     }
     call_->receiver_->on_quiet();

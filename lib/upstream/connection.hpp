@@ -24,7 +24,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Serves `call` from here on.
   void begin(std::shared_ptr<Call> call, bool reused);
   bool write(std::string_view bytes);
-  void finish();
+  void finish(std::string_view trailers);
   void pause();
   void resume();
   // Ends it now, without callbacks.

@@ -45,7 +45,11 @@ void ResponseMachine::on_response_impl(int code, Text reason_text, int http_vers
 
 void ResponseMachine::on_field_impl(beast::http::field known, Text name, Text value, ErrorCode& ec) {
   using beast::http::field;
-  if (body_at != 0) return;  // trailers are dropped
+  if (body_at != 0) {
+    trailers.append(name).append(": ").append(value).append("\r\n");
+    if (trailers.size() > ResponseParser::kMaxHeadBytes) ec = error::header_limit;
+    return;
+  }
   if (table_.fields.size() >= ResponseParser::kMaxFields) return refuse("too many header lines", ec);
   // A folded value is either put together elsewhere or begins behind a line end.
   const auto outside = value.data() < name.data() || value.data() >= base + size;
@@ -107,7 +111,9 @@ ResponseParser::Step ResponseParser::parse(http::InputBuffer& buffer) {
     parsed_ += machine_->put({buffer.data() + parsed_, buffer.size() - parsed_}, ec);
   }
   if (ec && ec != error::need_more) {
-    if (ec == error::header_limit) return fail_large("the header is larger than 64 KiB");
+    if (ec == error::header_limit)
+      return fail_large(head_done_ ? "the trailers are larger than 64 KiB"
+                                   : "the header is larger than 64 KiB");
     if (!machine_->problem.empty()) return fail(machine_->problem);
     return fail(head_done_ ? "the body is malformed" : "the header is malformed");
   }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -34,6 +35,7 @@ class ResponseMachine final : public boost::beast::http::basic_parser<false> {
   std::size_t size = 0;
   std::size_t body_at = 0;  // 0: head not done
   std::size_t body_size = 0;
+  std::string trailers;  // as lines
 
  private:
   void refuse(std::string_view why, ErrorCode& ec);
@@ -87,6 +89,8 @@ class ResponseParser {
   [[nodiscard]] AnswerHead head(http::InputBuffer& buffer);
   [[nodiscard]] std::string_view body(http::InputBuffer& buffer) const;
   void drop_body(http::InputBuffer& buffer);
+  // Of a chunked answer that is complete: lines, each ended by "\r\n"; valid until finish().
+  [[nodiscard]] std::string_view trailers() const { return machine_->trailers; }
   // Takes the answer out of `buffer`; start() comes next.
   void finish(http::InputBuffer& buffer);
 

@@ -71,12 +71,12 @@ Io Tunnel::judge(int status) {
   }
   switch (status) {
     case 407:
-      return fail(
-          has_credentials_
-              ? fmt::format("the HTTP proxy {} does not take the credentials for it (407)", proxy_)
-              : fmt::format("the HTTP proxy {} wants credentials (407): put user:password into a file "
-                            "and name it in via_auth_file",
-                            proxy_));
+      return fail(has_credentials_
+                      ? fmt::format("the HTTP proxy {} does not take the credentials for it (407)", proxy_)
+                      : fmt::format("the HTTP proxy {} wants credentials (407): name a file with "
+                                    "user:password in via_auth_file, "
+                                    "or give them in HTTPS_PROXY if that names the proxy",
+                                    proxy_));
     case 403:
       return fail(fmt::format("the HTTP proxy {} does not allow connections to {} (403)", proxy_, origin_));
     case 502:

@@ -48,6 +48,7 @@ class Request:
     def __init__(self, head: bytes, body: bytes) -> None:
         self.head = head
         self.body = body
+        self.trailers: list[str] = []
         lines = head.decode("latin-1").split("\r\n")
         self.method, self.target, _ = lines[0].split(" ")
         self.headers = [tuple(line.split(": ", 1)) for line in lines[1:] if line]
@@ -121,7 +122,8 @@ class Peer:
         elif made.header("transfer-encoding") == "chunked":
             while size := int((self.until(b"\r\n") or b"0").split(b";")[0], 16):
                 made.body += self.exactly(size + 2)[:-2]
-            self.until(b"\r\n")
+            while (line := self.until(b"\r\n") or b"\r\n") != b"\r\n":
+                made.trailers.append(line[:-2].decode("latin-1"))
         return made
 
     def send(self, data: bytes) -> None:

@@ -31,6 +31,10 @@ const std::vector<Bad> kServer = {
     {"key like no other", "[queue]\nspeed = 1\n",
      "weir.toml:2:1: unknown key \"speed\" in [queue]; known are max_wait_s, max_waiting and max_open\n"},
     {"table that is no table", "server = 1\n", "weir.toml:1:10: server must be a table, not an integer\n"},
+    {"less held than one body", "[proxy]\nmax_metered_body_bytes = 4096\nmax_held_bytes = 2048\n",
+     "weir.toml:3:18: max_held_bytes (2048) must be at least max_metered_body_bytes (4096): a body of that "
+     "size "
+     "could never be held\n"},
     {"wrong type", "[server]\nlisten = \"127.0.0.1:1\"\n",
      "weir.toml:2:10: listen must be a list of texts, not a text\n"},
     {"wrong type in a list", "[server]\nlisten = [\"127.0.0.1:1\", 2]\n",

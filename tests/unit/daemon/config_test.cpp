@@ -176,17 +176,41 @@ TEST_CASE("the example configuration loads, and with every comment taken away it
   const ConfigResult full =
       parse_config(all, directory.path("weir.toml"), test_environment(), catalog::Catalog::embedded());
   CHECK(errors_of(full) == "");
-  for (const char* key : {"token_file",       "allowed_hosts",  "max_connections",
-                          "max_header_bytes", "max_body_bytes", "path",
-                          "durability",       "retention_days", "on_failure",
-                          "spool_calls",      "max_wait_s",     "max_waiting",
-                          "max_open",         "as_of",          "use_catalog",
-                          "explore",          "guard_s",        "api_key_file",
-                          "base_url",         "time_zone",      "enforce",
-                          "projects",         "fallback",       "priority",
-                          "weight",           "max_share",      "quantile",
-                          "wait_s",           "ca_file",        "via",
-                          "via_auth_file",    "keep_alive_s",   "max_metered_body_bytes"}) {
+  for (const char* key : {"token_file",
+                          "allowed_hosts",
+                          "max_connections",
+                          "max_header_bytes",
+                          "max_body_bytes",
+                          "path",
+                          "durability",
+                          "retention_days",
+                          "on_failure",
+                          "spool_calls",
+                          "max_wait_s",
+                          "max_waiting",
+                          "max_open",
+                          "as_of",
+                          "use_catalog",
+                          "explore",
+                          "guard_s",
+                          "api_key_file",
+                          "base_url",
+                          "time_zone",
+                          "enforce",
+                          "projects",
+                          "fallback",
+                          "priority",
+                          "weight",
+                          "max_share",
+                          "quantile",
+                          "wait_s",
+                          "ca_file",
+                          "retry",
+                          "max_held_bytes",
+                          "via",
+                          "via_auth_file",
+                          "keep_alive_s",
+                          "max_metered_body_bytes"}) {
     CHECK_MESSAGE(all.find("\n" + std::string(key) + " = ") != std::string::npos, key);
   }
 }
@@ -243,12 +267,13 @@ TEST_CASE("the proxy's keys: bounds, authorities, consumers' tokens") {
   const std::string ca = directory.write("ca.pem", "");
   directory.write("t", "token");
   const Config config = good(
-      "[proxy]\nwait_s = 5\nmax_metered_body_bytes = 2048\nconnect_timeout_s = 1.5\nfirst_byte_timeout_s = "
+      "[proxy]\nwait_s = 5\nmax_metered_body_bytes = 2048\nmax_held_bytes = 4096\nretry = "
+      "2\nconnect_timeout_s = 1.5\nfirst_byte_timeout_s = "
       "2\n"
       "idle_timeout_s = 3\nkeep_alive_s = 4\nmax_idle_connections = 0\n[[projects]]\nname = \"a\"\n"
       "ca_file = \"ca.pem\"\n[[consumers]]\nname = \"c\"\ntoken_file = \"t\"\n",
       directory.path("weir.toml"));
-  CHECK(config.proxy == ProxyConfig{5, 2048, 1.5, 2, 3, 4, 0});
+  CHECK(config.proxy == ProxyConfig{5, 2048, 4096, 2, 1.5, 2, 3, 4, 0});
   CHECK(config.projects[0].ca_file == ca);
   CHECK(config.consumers[0].token.reveal() == "token");
 }

@@ -44,7 +44,9 @@ TEST_CASE(
              "k\r\n"
              "X-Goog-Api-Client: gl-node\r\nAccept-Encoding: br\r\nOrigin: null\r\n",
              false) ==
-        "A: 1\r\na: 2\r\nX-Goog-Api-Client: gl-node\r\nAccept-Encoding: br\r\nOrigin: null\r\n");
+        "A: 1\r\na: 2\r\nX-Goog-Api-Client: gl-node\r\nAccept-Encoding: br\r\nOrigin: null\r\n"
+        "TE: trailers\r\nConnection: TE\r\n");
+  CHECK(pass("TE: gzip\r\n", false).empty());
   CHECK(pass("Accept-Encoding: br\r\nB: \r\n", true) == "B: \r\n");
 }
 
@@ -81,6 +83,14 @@ TEST_CASE("a handshake passes without keys, and without the offer to pack messag
   CHECK(pass("Sec-WebSocket-Protocol: openai-insecure-api-key.secret\r\n", false).empty());
 }
 
+TEST_CASE(
+    "of trailers, framing, credentials, hop-by-hop lines and those that pretend to be ours are dropped") {
+  CHECK(trailer_lines("X-Sum: 1\r\ncontent-length: 5\r\nTransfer-Encoding: chunked\r\nAuthorization: k\r\n"
+                      "Connection: close\r\nX-Weir-Model: fake\r\ngrpc-status: 0\r\n") ==
+        "X-Sum: 1\r\ngrpc-status: 0\r\n");
+  CHECK(trailer_lines("").empty());
+}
+
 TEST_CASE("gzip is accepted if it is named, and not with weight 0") {
   CHECK(gzip("Accept-Encoding: gzip\r\n"));
   CHECK(gzip("Accept-Encoding: br, GZIP;q=0.5\r\n"));
@@ -102,7 +112,7 @@ TEST_CASE("an answer's lines pass but for framing, hop-by-hop lines and those th
   CHECK(lines.has_date);
   CHECK(!lines.has_request_id);
   Answer other("x-request-id: r\r\nTransfer-Encoding: chunked\r\nTrailer: x\r\n");
-  CHECK(other.pass().text == "x-request-id: r\r\n");
+  CHECK(other.pass().text == "x-request-id: r\r\nTrailer: x\r\n");
   CHECK(other.pass().has_request_id);
 }
 

@@ -53,6 +53,46 @@ TEST_CASE("requests and answers pass as they are") {
         "POST /x HTTP/1.1\r\nHost: up\r\nContent-Length: 4\r\n\r\nbodyGET /x HTTP/1.1\r\nHost: up\r\n\r\n");
 }
 
+TEST_CASE("trailers are handed on whole, both ways") {
+  std::string seen;
+  StandIn server([&](Peer& peer, int) {
+    peer.read_until("\r\n\r\n");
+    seen = peer.read_until("\r\n\r\n");
+    peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Sum: 1\r\nEmpty:");
+    peer.write("\r\n\r\n");
+    peer.read_until("\r\n\r\n");
+    peer.answer("next");
+  });
+  Fixture fixture;
+  Request request =
+      Fixture::request(server, "POST /x HTTP/1.1\r\nHost: up\r\nTransfer-Encoding: chunked\r\n\r\n");
+  request.streamed = request.chunked = true;
+  const auto notes = fixture.start(std::move(request));
+  notes->at_connected = [&] {
+    notes->call->write("abc");
+    notes->call->finish("T: 1\r\n");
+  };
+  REQUIRE(fixture.until([&] { return notes->over; }));
+  CHECK(notes->trailers == "X-Sum: 1\r\nEmpty: \r\n");
+  CHECK(seen == "3\r\nabc\r\n0\r\nT: 1\r\n\r\n");
+  CHECK(fixture.run(Fixture::get(server))->log == "reused sent head:200 end");
+}
+
+TEST_CASE("a body is given back while the answer is looked at") {
+  StandIn server([](Peer& peer, int) {
+    while (!peer.request().empty()) peer.answer("again");
+  });
+  Fixture fixture;
+  for (const std::size_t size : {5, 200'000}) {
+    const std::string body(size, 'b');
+    const auto notes = fixture.start(Fixture::post(server, body));
+    std::string back;
+    notes->at_head = [&] { back = notes->call->take_body(); };
+    REQUIRE(fixture.until([&] { return notes->over; }));
+    CHECK(back == body);
+  }
+}
+
 TEST_CASE("answers without a body, interim ones, and one that is ended by close") {
   StandIn server([](Peer& peer, int) {
     peer.request();

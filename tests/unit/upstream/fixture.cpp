@@ -11,6 +11,7 @@ void Notes::on_head(const AnswerHead& head) {
     const auto [name, value] = head.field(i);
     headers.append(name).append("=").append(value).append("\n");
   }
+  if (at_head) at_head();
 }
 
 Fixture::Fixture(ClientOptions options) : client(std::make_unique<Client>(loop, options)) {

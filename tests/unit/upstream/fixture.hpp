@@ -17,13 +17,16 @@ class Notes : public Receiver {
  public:
   std::shared_ptr<Call> call;
   std::string log;  // "connected sent head:200 end"
-  std::string body, headers;
+  std::string body, headers, trailers;
   Failure failure;
   std::size_t pieces = 0;
   bool over = false;
-  std::function<void()> at_body, at_room, at_sent;
+  std::function<void()> at_connected, at_head, at_body, at_room, at_sent;
 
-  void on_connected(bool reused) override { log += reused ? "reused " : "connected "; }
+  void on_connected(bool reused) override {
+    log += reused ? "reused " : "connected ";
+    if (at_connected) at_connected();
+  }
   void on_sent() override {
     log += "sent ";
     if (at_sent) at_sent();
@@ -38,6 +41,7 @@ class Notes : public Receiver {
     if (at_body) at_body();
   }
   void on_quiet() override {}
+  void on_trailers(std::string_view lines) override { trailers = lines; }
   void on_end() override {
     log += "end";
     over = true;
