@@ -106,9 +106,9 @@ SteadyTime Service::room_behind_others(const Ask& ask, Priority priority, const 
 }
 
 Answer Service::admit(const Ask& ask, const Now& now, const std::function<void(const Answer&)>& done) {
-  if (open_.size() >= setup_.max_open) return refusal(Verdict::too_many_open, nullptr, now.steady, {});
+  if (open_.size() >= setup_.max_open) return refusal(Verdict::too_many_open, nullptr, now.steady, {}, now);
   if (ledger_.admission_outlook() == ledger::Commit::failed) {
-    return refusal(Verdict::ledger_failing, nullptr, now.steady, {});
+    return refusal(Verdict::ledger_failing, nullptr, now.steady, {}, now);
   }
   // Room that came since the line was last looked at goes to those who wait.
   if (const auto due = line_.next_event(); due && *due <= now.steady) pump(now);
@@ -129,14 +129,14 @@ Answer Service::admit(const Ask& ask, const Now& now, const std::function<void(c
   }
   const Priority priority = ask.priority.value_or(attempt.lane->priority);
   const SteadyTime retry_at = room_behind_others(ask, priority, attempt, now);
-  if (retry_at == SteadyTime::max()) return refusal(Verdict::never_fits, attempt.lane, retry_at, {});
+  if (retry_at == SteadyTime::max()) return refusal(Verdict::never_fits, attempt.lane, retry_at, {}, now);
   const bool in_time = attempt.may_free || retry_at <= now.steady + ask.wait;
   const bool waits = ask.wait > Micros(0) && in_time;
   if (waits && line_.full()) {
     count_denial(*attempt.lane, false);
-    return refusal(Verdict::line_full, attempt.lane, retry_at, {});
+    return refusal(Verdict::line_full, attempt.lane, retry_at, {}, now);
   }
-  if (!waits && !attempt.may_pass) return denial(attempt, retry_at);
+  if (!waits && !attempt.may_pass) return denial(attempt, retry_at, now);
 
   WaitingCall call{.want = priced(*attempt.lane, ask.want, ask.guess, now),
                    .guess = ask.guess,
@@ -160,23 +160,23 @@ Answer Service::admit(const Ask& ask, const Now& now, const std::function<void(c
       if (try_route(*ask.route, ask.want, ask.guess, false, now, attempt)) {
         book_.release(attempt.lane->limits, priced(*attempt.lane, ask.want, ask.guess, now));
       }
-      return denial(attempt, retry_at);
+      return denial(attempt, retry_at, now);
     }
     line_.find(ticket)->done = done;
   }
   return {.verdict = Verdict::waiting, .lane = attempt.lane, .ticket = ticket};
 }
 
-Answer Service::denial(const Attempt& attempt, SteadyTime retry_at) {
+Answer Service::denial(const Attempt& attempt, SteadyTime retry_at, const Now& now) {
   count_denial(*attempt.lane, false);
-  return refusal(Verdict::denied, attempt.lane, std::max(retry_at, attempt.room_at), {});
+  return refusal(Verdict::denied, attempt.lane, std::max(retry_at, attempt.room_at), {}, now);
 }
 
-Answer Service::refusal(Verdict verdict, Lane* lane, SteadyTime retry_at, Micros waited) {
+Answer Service::refusal(Verdict verdict, Lane* lane, SteadyTime retry_at, Micros waited, const Now& now) {
   Answer answer{.verdict = verdict, .lane = lane, .retry_at = retry_at, .waited = waited};
   if (lane == nullptr) return answer;
   answer.violations = violations_;
-  if (witness_ != nullptr) witness_->refused(answer);
+  if (witness_ != nullptr) witness_->refused(answer, now);
   return answer;
 }
 
@@ -462,7 +462,7 @@ void Service::time_out(std::uint64_t ticket, const Attempt& attempt, const Now& 
   const WaitingCall out = *line_.remove(ticket);
   if (!pumping_) line_.look_again();
   count_denial(*attempt.lane, true);
-  out.done(refusal(Verdict::timed_out, attempt.lane, attempt.room_at, now.steady - out.since));
+  out.done(refusal(Verdict::timed_out, attempt.lane, attempt.room_at, now.steady - out.since, now));
 }
 
 void Service::dismiss_waiting(const Now& now) {

@@ -158,8 +158,8 @@ class Service {
   // The correction of estimates learns from a call's outcome.
   void teach(const OpenCall& call, const Settlement& settlement, const ledger::Outcome& outcome);
   ledger::CallId next_id(const Now& now);
-  Answer refusal(Verdict verdict, Lane* lane, SteadyTime retry_at, Micros waited);
-  Answer denial(const Attempt& attempt, SteadyTime retry_at);
+  Answer refusal(Verdict verdict, Lane* lane, SteadyTime retry_at, Micros waited, const Now& now);
+  Answer denial(const Attempt& attempt, SteadyTime retry_at, const Now& now);
   void count_denial(Lane& lane, bool timed_out);
   void tell_closed(const OpenCall& call, const ledger::Outcome& outcome);
   void close(const OpenCall& call, const ledger::Outcome& outcome, const Now& now);

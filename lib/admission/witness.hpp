@@ -17,8 +17,8 @@ class Witness {
   virtual void admitted(const OpenCall& call) = 0;
   // Settled, expired or cancelled; again, if a late settlement corrects it.
   virtual void closed(const Lane& lane, const ledger::Call& call) = 0;
-  // Any verdict but `admitted` and `waiting`; the answer's lane is set.
-  virtual void refused(const Answer& answer) = 0;
+  // Any verdict but `admitted` and `waiting`; the answer's lane is set. `now`: of the decision.
+  virtual void refused(const Answer& answer, const Now& now) = 0;
 };
 
 }  // namespace weir::admission

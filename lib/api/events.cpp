@@ -343,12 +343,11 @@ void Events::closed(const admission::Lane& lane, const ledger::Call& call) {
     append_call(*data, call, lane.project_name, lane.model, lane.consumer);
 }
 
-void Events::refused(const admission::Answer& answer) {
+void Events::refused(const admission::Answer& answer, const Now& now) {
   gather_soon();
   const admission::Lane& lane = *answer.lane;
   std::string* data = draft(EventType::denial, lane.project_name);
   if (data == nullptr) return;
-  const Now now = now_();
   const quota::Book& book = service_.book();
   const bool never = answer.verdict == admission::Verdict::never_fits;
   const WallTime retry_at = never ? now.wall : now.wall_at(std::max(answer.retry_at, now.steady));

@@ -53,7 +53,7 @@ class Events final : public admission::Witness {
   // Witness
   void admitted(const admission::OpenCall& call) override;
   void closed(const admission::Lane& lane, const ledger::Call& call) override;
-  void refused(const admission::Answer& answer) override;
+  void refused(const admission::Answer& answer, const Now& now) override;
 
  private:
   struct Client {

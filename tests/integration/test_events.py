@@ -241,9 +241,10 @@ class Events(TestCase):
         told: list[str] = []
 
         def listen() -> None:
-            while event := brisk.next():
-                if event.type == "admission":
-                    told.append(event.data["call_id"])
+            with contextlib.suppress(OSError, ValueError):  # it is closed when the test ends
+                while event := brisk.next():
+                    if event.type == "admission":
+                        told.append(event.data["call_id"])
 
         listener = threading.Thread(target=listen, daemon=True)
         listener.start()
