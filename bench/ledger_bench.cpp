@@ -225,6 +225,8 @@ void year(const std::string& directory, std::int64_t calls, int key_count) {
   query.zone = la;
   query.since = wall(end - 30 * kDayUs);
   timed("30 days by day of another zone", [&] { return reader.usage(query).size(); });
+  query.since = wall(kBegin);
+  timed("a year by day of another zone", [&] { return reader.usage(query).size(); });
   timed("newest 100 calls", [&] { return reader.calls({}).calls.size(); });
   CallFilter filter;
   filter.status = 500;

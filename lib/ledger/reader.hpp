@@ -59,9 +59,9 @@ class Reader {
   // Walks the primary key backwards; never sorts.
   CallPage calls(const CallFilter& filter);
   std::optional<Call> call(CallId id);
-  // From the totals of days where they suffice, of minutes for the rest; never from single calls. Ordered by
-  // bucket, project, model, consumer. Costs half a microsecond per total read: a year of days is cheap, a
-  // year of hours or of days in a zone that is not the project's is not.
+  // From totals of days where they suffice, of minutes for the rest (all of them for hours; at most half of
+  // each day for days of a zone that is not the project's); never from single calls. Ordered by bucket,
+  // project, model, consumer. Costs half a microsecond per total read: a year of days is cheap.
   std::vector<UsageRow> usage(const UsageQuery& query);
   std::string name(NameId id);  // "" if there is none
 
