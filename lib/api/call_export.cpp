@@ -24,19 +24,6 @@ class Names {
   std::map<ledger::NameId, std::string> names_;
 };
 
-void append_csv_text(std::string& out, std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
-    out += text;
-    return;
-  }
-  out += '"';
-  for (const char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  out += '"';
-}
-
 void append_csv(std::string& out, const ledger::Call& call, Names& names) {
   const ledger::Outcome& outcome = call.outcome;
   ledger::append_id(out, call.admission.id);

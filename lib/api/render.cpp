@@ -55,6 +55,19 @@ void append_string(std::string& out, std::string_view text) {
   http::append_json_string(out, text);
 }
 
+void append_csv_text(std::string& out, std::string_view text) {
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
+    out += text;
+    return;
+  }
+  out += '"';
+  for (const char c : text) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  out += '"';
+}
+
 void append_admission(std::string& out, const AdmissionText& admission) {
   out += "{\"admission_id\":\"";
   ledger::append_id(out, admission.id);

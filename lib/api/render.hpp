@@ -14,6 +14,8 @@ namespace weir::api {
 
 void append_time(std::string& out, WallTime at);              // with quotes
 void append_string(std::string& out, std::string_view text);  // with quotes, escaped
+// A field of CSV as RFC 4180 has it: quoted only where it must be, quotes doubled.
+void append_csv_text(std::string& out, std::string_view text);
 
 // 201 of POST /v1/admissions. The same text for a call read back from the ledger, so a retry gets the first
 // answer.

@@ -7,6 +7,7 @@
 #include "api/api.hpp"
 #include "api/call_export.hpp"
 #include "api/render.hpp"
+#include "api/usage_report.hpp"
 #include "http/uri.hpp"
 #include "ledger/call_id.hpp"
 #include "text/suggest.hpp"
@@ -48,89 +49,11 @@ std::string read_time(std::string_view text, std::optional<WallTime>& out) {
   return out ? "" : "must be an RFC 3339 time or a date, like 2026-11-22T08:00:00Z or 2026-11-22";
 }
 
-struct UsageForm {
+struct UsageReport {
   ledger::UsageQuery query;
   std::map<std::string, Zone, std::less<>> zones;  // of the projects; a copy, for the report thread
   bool csv = false;
 };
-
-void append_usage_row(std::string& out, const ledger::UsageRow& row) {
-  const ledger::Totals& t = row.totals;
-  const auto text = [&out](const char* key, const std::string& value) {
-    out += key;
-    if (value.empty()) {
-      out += "null";
-    } else {
-      append_string(out, value);
-    }
-  };
-  const auto count = [&out](const char* key, std::int64_t value) {
-    out += key;
-    append_int(out, value);
-  };
-  out += "{\"bucket_start\":";
-  if (row.bucket_start) {
-    append_time(out, *row.bucket_start);
-  } else {
-    out += "null";
-  }
-  text(",\"project\":", row.project);
-  text(",\"model\":", row.model);
-  text(",\"consumer\":", row.consumer);
-  count(",\"calls\":", t.calls);
-  count(",\"errors\":", t.errors);
-  count(",\"denied\":", t.denied);
-  count(",\"expired\":", t.expired);
-  count(",\"input_tokens\":", t.usage.input_tokens);
-  count(",\"cached_input_tokens\":", t.usage.cached_input_tokens);
-  count(",\"output_tokens\":", t.usage.output_tokens);
-  count(",\"thoughts_tokens\":", t.usage.thoughts_tokens);
-  count(",\"tool_use_tokens\":", t.usage.tool_use_tokens);
-  count(",\"total_tokens\":", t.usage.total_tokens());
-  out += ",\"cost_usd\":";
-  append_usd(out, t.cost);
-  out += '}';
-}
-
-void append_usage_csv(std::string& out, const ledger::UsageRow& row) {
-  const ledger::Totals& t = row.totals;
-  if (row.bucket_start) out += to_rfc3339(*row.bucket_start);
-  for (const std::string* name : {&row.project, &row.model, &row.consumer}) {
-    out += ',';
-    if (name->find_first_of(",\"") != std::string::npos) {
-      append_string(out, *name);
-    } else {
-      out += *name;
-    }
-  }
-  for (const std::int64_t value :
-       {t.calls, t.errors, t.denied, t.expired, t.usage.input_tokens, t.usage.cached_input_tokens,
-        t.usage.output_tokens, t.usage.thoughts_tokens, t.usage.tool_use_tokens, t.usage.total_tokens()}) {
-    out += ',';
-    append_int(out, value);
-  }
-  out += ',';
-  append_usd(out, t.cost);
-  out += '\n';
-}
-
-std::string render_usage(const std::vector<ledger::UsageRow>& rows, bool csv) {
-  std::string out;
-  if (csv) {
-    out =
-        "bucket_start,project,model,consumer,calls,errors,denied,expired,input_tokens,cached_input_tokens,"
-        "output_tokens,"
-        "thoughts_tokens,tool_use_tokens,total_tokens,cost_usd\n";
-    for (const ledger::UsageRow& row : rows) append_usage_csv(out, row);
-    return out;
-  }
-  out = "{\"rows\":[";
-  for (const ledger::UsageRow& row : rows) {
-    if (out.back() != '[') out += ',';
-    append_usage_row(out, row);
-  }
-  return out += "]}";
-}
 
 std::string read_by(std::string_view list, ledger::UsageQuery& query) {
   query.by_project = query.by_model = query.by_consumer = false;
@@ -199,7 +122,7 @@ void Api::quota(Exchange& exchange) {
 // -------------------------------------------------------------------------------------------------
 
 void Api::usage(Exchange& exchange) {
-  auto form = std::make_shared<UsageForm>();
+  auto form = std::make_shared<UsageReport>();
   ledger::UsageQuery& query = form->query;
   const auto read = [&](const std::string& name, const std::string& value) -> std::string {
     if (name == "since") return read_time(value, query.since);
@@ -225,7 +148,7 @@ void Api::usage(Exchange& exchange) {
     return found == zones->end() ? Zone::utc() : found->second;
   };
   report(exchange, [form](ledger::Reader& reader, std::shared_ptr<Exchange> held) -> ReportPool::Then {
-    std::string text = render_usage(reader.usage(form->query), form->csv);
+    std::string text = render_usage(reader.usage(form->query), form->csv ? UsageText::csv : UsageText::json);
     return [held, form, text = std::move(text)] {
       held->reply({.content_type = form->csv ? "text/csv; charset=utf-8" : "application/json", .body = text});
     };

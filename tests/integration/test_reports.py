@@ -262,6 +262,15 @@ class Reports(TestCase):
         (row,) = csv.DictReader(io.StringIO(answer.text, newline=""))
         self.assertEqual(row["consumer"], name)
 
+    def test_names_that_the_usage_report_must_quote_come_back(self) -> None:
+        for name in ('a,"b",c', "back\\slash", 'x"y', "é,ü"):
+            with self.subTest(name=name):
+                client = self.daemon(config(limit(9))).client()
+                self.check(client.settle(self.admitted(client, "m", consumer=name), status=200, usage={}), 200)
+                answer = client.get("/v1/usage?by=consumer", {"Accept": "text/csv"})
+                (row,) = csv.DictReader(io.StringIO(answer.text, newline=""))
+                self.assertEqual((row["consumer"], row["calls"]), (name, "1"))
+
     def test_quota_is_filtered_by_project_and_model(self) -> None:
         client = self.daemon(
             config(limit(5, models='["a"]') + limit(7, models='["b*"]') + limit(9))
