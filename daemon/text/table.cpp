@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -9,6 +10,8 @@ namespace weir::daemon {
 namespace {
 
 constexpr std::size_t kGap = 2;
+constexpr std::size_t kBarest = 4;  // what is left of a name where nothing else helps
+constexpr std::size_t kToLeast = std::numeric_limits<std::size_t>::max();
 
 bool starts_code_point(char c) {
   return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
@@ -34,21 +37,29 @@ std::size_t sum(const std::vector<std::size_t>& widths, const std::vector<bool>&
 void fit(const std::vector<Column>& columns, std::size_t width, std::vector<std::size_t>& widths,
          std::vector<bool>& shown) {
   if (width == 0) return;
-  const auto cut = [&] {
-    for (std::size_t i = 0; i < columns.size() && sum(widths, shown) > width; ++i) {
-      if (!shown[i] || columns[i].least == 0 || widths[i] <= columns[i].least) continue;
-      widths[i] = std::max(columns[i].least, widths[i] - std::min(widths[i], sum(widths, shown) - width));
+  // The widest first, so that short names stay whole. Columns stop at their least, or at `floor` if that is
+  // less.
+  const auto cut = [&](std::size_t floor) {
+    while (sum(widths, shown) > width) {
+      std::size_t widest = columns.size();
+      for (std::size_t i = 0; i < columns.size(); ++i) {
+        if (!shown[i] || columns[i].least == 0 || widths[i] <= std::min(columns[i].least, floor)) continue;
+        if (widest == columns.size() || widths[i] > widths[widest]) widest = i;
+      }
+      if (widest == columns.size()) return;
+      --widths[widest];
     }
   };
   const std::vector<std::size_t> natural = widths;
-  cut();
+  cut(kToLeast);
   for (int turn = 1; turn <= static_cast<int>(columns.size()) && sum(widths, shown) > width; ++turn) {
     for (std::size_t i = 0; i < columns.size(); ++i) {
       if (columns[i].drop == turn) shown[i] = false;
     }
     widths = natural;  // the room that is won goes to the columns that were cut
-    cut();
+    cut(kToLeast);
   }
+  cut(kBarest);
 }
 
 void append_line(std::string& out, const std::vector<Column>& columns, const std::vector<Cell>& cells,

@@ -31,7 +31,7 @@ struct Column {
 };
 
 // Title line and rows, two blanks between columns, no blanks at line ends. First cuts columns that may be
-// cut, then drops.
+// cut, the widest first; then drops; then cuts further, to four columns.
 std::string render_table(const std::vector<Column>& columns, const std::vector<std::vector<Cell>>& rows,
                          const Look& look);
 

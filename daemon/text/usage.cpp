@@ -17,13 +17,14 @@ struct Field {
 };
 constexpr Field kGroups[] = {
     {"project", "PROJECT", false, 0}, {"model", "MODEL", false, 0}, {"consumer", "CONSUMER", false, 0}};
+constexpr std::size_t kLeastName = 16;  // tells "gemini-2.5-flash" from "gemini-2.5-flash-lite"
 constexpr Field kCounts[] = {{"calls", "CALLS", true, 0},
                              {"errors", "ERRORS", true, 4},
                              {"denied", "DENIED", true, 3},
                              {"expired", "EXPIRED", false, 2},
-                             {"input_tokens", "INPUT", true, 0},
+                             {"input_tokens", "INPUT", true, 5},
                              {"cached_input_tokens", "CACHED", false, 1},
-                             {"output_tokens", "OUTPUT", true, 0},
+                             {"output_tokens", "OUTPUT", true, 5},
                              {"thoughts_tokens", "THOUGHTS", false, 1},
                              {"tool_use_tokens", "TOOL USE", false, 1},
                              {"total_tokens", "TOTAL", true, 0}};
@@ -54,7 +55,7 @@ std::string render_usage(const nlohmann::json& usage, const Look& look) {
   for (const Field& field : kGroups) {
     if (!any([&](const auto& row) { return !text_at(row, field.key).empty(); })) continue;
     groups.push_back(&field);
-    columns.push_back({field.title, false, field.drop, 10});
+    columns.push_back({field.title, false, field.drop, kLeastName});
   }
   for (const Field& field : kCounts) {
     if (!field.always && !any([&](const auto& row) { return count_at(row, field.key) != 0; })) continue;

@@ -1,3 +1,6 @@
+#include <set>
+#include <sstream>
+
 #include <doctest/doctest.h>
 
 #include "daemon/text/usage.hpp"
@@ -46,6 +49,45 @@ TEST_CASE("buckets show where they begin") {
   CHECK(render_usage(usage, kAscii) ==
         "FROM (UTC)        MODEL  CALLS  ERRORS  DENIED  INPUT  OUTPUT  TOTAL  COST\n"
         "2026-11-22 08:00  m          1       0       0     10       5     15    $0\n");
+}
+
+TEST_CASE("no line is wider than the terminal, and long names stay apart") {
+  json rows = json::array();
+  for (const char* model :
+       {"gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-2.5-flash-preview-tts-09-2025"}) {
+    for (const char* bucket : {"2026-11-21T08:00:00.000Z", "2026-11-22T08:00:00.000Z"}) {
+      json r = row(bucket, model, 391, 10, 241'000, 30'800, 116'000, 0.515968);
+      r["project"] = "team";
+      r["consumer"] = "nightly-batch-of-the-search-index";
+      r["thoughts_tokens"] = 65'200;
+      r["denied"] = 223;
+      r["expired"] = 3;
+      rows.push_back(r);
+    }
+  }
+  for (const std::size_t width : {200U, 120U, 100U, 80U, 60U}) {
+    CAPTURE(width);
+    std::vector<std::string> lines;
+    std::istringstream text(render_usage({{"rows", rows}}, Look{width, false, true}));
+    for (std::string line; std::getline(text, line);) {
+      CAPTURE(line);
+      CHECK(display_width(line) <= width);
+      lines.push_back(line);
+    }
+    REQUIRE(lines.size() == 8);
+    CHECK(lines[7].starts_with("all "));
+    CHECK(lines[7].ends_with("$3.10"));
+    if (width >= 80) CHECK(std::set(lines.begin(), lines.end()).size() == 8);
+  }
+}
+
+TEST_CASE("at 80 columns the parts go before the totals, and names are cut in the middle") {
+  json r = row(nullptr, "gemini-2.5-flash-preview-tts-09-2025", 391, 10, 241'000, 30'800, 116'000, 0.515968);
+  r["project"] = "default";
+  r["consumer"] = "nightly-batch";
+  CHECK(render_usage({{"rows", json::array({r})}}, Look{80, false, true}) ==
+        "PROJECT  MODEL             CONSUMER       CALLS  INPUT  OUTPUT  TOTAL       COST\n"
+        "default  gemin…ts-09-2025  nightly-batch    391   241k    116k   357k  $0.515968\n");
 }
 
 TEST_CASE("a period without use says so") {
