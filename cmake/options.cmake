@@ -1,6 +1,7 @@
 # What a build can be asked for, and the flags that every target shares.
 option(WEIR_TESTS "Build the tests" ON)
 option(WEIR_BENCH "Build the benchmark programs" OFF)
+option(WEIR_FUZZ "Build the libFuzzer programs; needs clang" OFF)
 set(WEIR_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them: address,undefined or thread")
 
 find_program(CCACHE ccache)
@@ -12,7 +13,10 @@ endif()
 
 add_library(weir_flags INTERFACE)
 target_compile_options(weir_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
-                                            -Woverloaded-virtual -Werror)
+                                            -Woverloaded-virtual)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(weir_flags INTERFACE -Werror)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # g++ 12 sees overlaps in plain std::string assignments when optimising (GCC bug 105651).
   target_compile_options(weir_flags INTERFACE -Wno-restrict)
