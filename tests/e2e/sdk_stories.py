@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from weirtest import DATA, DEADLINE_S, Client, Daemon, TestCase, config, eventua
 KEY = "upstream-key-0123456789"
 CALLERS_KEY = "callers-key-0123456789"
 ERRORS = DATA / "upstream" / "errors"
+ANSWERS = ("Hello\n", "The current time is Noon.\n")  # of the upstream, on each API's path
+README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
 TOGETHER = 6
 # Set by the connection or by who holds the key, not by the SDK for this call.
 NOT_COMPARED = {"host", "connection", "accept-encoding", "content-length", "authorization", "x-goog-api-key"}
@@ -59,6 +62,17 @@ class Driver:
         if "failed" in answer:
             raise AssertionError(f"the SDK failed at {question}:\n{answer['failed']}")
         return answer
+
+    def run(self, program: str) -> subprocess.CompletedProcess[str]:
+        """A program of its own, where it finds the SDKs."""
+        interpreter, driver = self._command
+        file = pathlib.Path(driver).with_stem("snippet") if "node" in interpreter else None
+        if file is not None:
+            file.write_text(program)  # modules are looked for beside the file that imports them
+        arguments = [str(file)] if file else ["-c", program]
+        return subprocess.run(
+            [interpreter, *arguments], capture_output=True, text=True, timeout=DEADLINE_S, env=self._env, check=False
+        )
 
     def end(self) -> None:
         if self._process is not None:
@@ -306,6 +320,32 @@ fallback = {{ "big" = ["small"] }}
         self.answered(self.through(running, f"{self.kind}_generate", api_key="chat-token"))
         [call] = self.closed(Client(running.unix))
         self.assertEqual(call["consumer"], "chat")
+        self.keys_replaced(upstream)
+
+
+class ReadmeStories(Stories):
+    """The README's snippets as they stand, but for the daemon's address."""
+
+    provider = "gemini"
+    language = ""  # as their fences say
+
+    def snippets(self) -> list[str]:
+        section = README.read_text().split("## Use it with your SDK")[1].split("\n## ")[0]
+        return re.findall(rf"^```{self.language}\n(.*?)^```", section, re.M | re.S)
+
+    def test_each_of_them_prints_the_answer(self) -> None:
+        self.assertTrue(self.snippets())
+        upstream = self.upstream()
+        running = self.started(upstream)
+        for number, snippet in enumerate(self.snippets(), 1):
+            with self.subTest(snippet.splitlines()[0]):
+                self.assertIn("http://127.0.0.1:8411", snippet)
+                done = self.driver.run(snippet.replace("http://127.0.0.1:8411", running.tcp))
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn(done.stdout, ANSWERS)
+                calls = self.closed(running.client())
+                self.assertEqual(len(calls), number)
+                self.assertEqual((calls[-1]["model"], calls[-1]["status"]), ("gemini-2.5-flash", 200))
         self.keys_replaced(upstream)
 
 

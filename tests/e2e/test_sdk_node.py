@@ -16,5 +16,9 @@ class OpenAiOnGemini(sdk_stories.OpenAiOnGeminiStories):
     pass
 
 
+class Readme(sdk_stories.ReadmeStories):
+    language = "js"
+
+
 if __name__ == "__main__":
     sdk_stories.main(sdk_packages.node)
