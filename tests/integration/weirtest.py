@@ -251,9 +251,12 @@ class World:
     _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
     def __init__(self, directory: pathlib.Path) -> None:
-        self.path = directory / "world"
-        self.path.write_bytes(bytes(48))
-        with open(self.path, "r+b") as file:
+        # A new file each time: an earlier world's daemon may still run in it.
+        handle, name = tempfile.mkstemp(prefix="world-", dir=directory)
+        self.path = pathlib.Path(name)
+        with open(handle, "r+b") as file:
+            file.write(bytes(48))
+            file.flush()
             self._map = mmap.mmap(file.fileno(), 48)
 
     def _set(self, index: int, value: int) -> None:
