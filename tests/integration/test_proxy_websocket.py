@@ -27,7 +27,7 @@ from websockettest import (
     closing,
     frame,
 )
-from weirtest import DEADLINE_S, Client, Daemon, config, eventually, limit
+from weirtest import DEADLINE_S, SANITIZER_RUNTIME, Client, Daemon, config, eventually, limit
 
 SETUP = {"setup": {"model": "models/live", "generationConfig": {"responseModalities": ["TEXT"]}}}
 SESSION = "/proxy/default" + LIVE
@@ -200,7 +200,8 @@ class Passing(SessionCase):
         read_on.set()
         eventually("upstream is held back", lambda: self.stalled(sent, "upstream"))
         self.assertLess(sent["upstream"], total)
-        self.assertLess(self.resident(running) - before, 16 << 20)
+        if not SANITIZER_RUNTIME:  # which keeps what was freed for a while
+            self.assertLess(self.resident(running) - before, 16 << 20)
         for _ in range(total >> 20):
             self.assertEqual(len(session.receive()[1]), 1 << 20)
         self.ended(session, 1000)
