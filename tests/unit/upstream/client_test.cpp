@@ -1,4 +1,5 @@
 // Calls over plain HTTP against a server that behaves well, badly, or not at all.
+#include <future>
 #include <set>
 
 #include <arpa/inet.h>
@@ -213,13 +214,13 @@ TEST_CASE("a paused answer stays where it is") {
 }
 
 TEST_CASE("after a 101 bytes pass both ways as they are, however long the silence") {
-  std::string got;
+  std::promise<std::string> got;  // by the server's thread
   StandIn server([&](Peer& peer, int) {
     peer.request();
     peer.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nhello ");
-    got = peer.read_until("ping");
+    const std::string ping = peer.read_until("ping");
     peer.write("HTTP/1.1 200 OK\r\n\r\n");
-    got += peer.read_until("bye");
+    got.set_value(ping + peer.read_until("bye"));
   });
   Fixture fixture(impatient());
   Request request = Fixture::get(server);
@@ -235,7 +236,7 @@ TEST_CASE("after a 101 bytes pass both ways as they are, however long the silenc
   CHECK(notes->call->write("bye"));
   REQUIRE(fixture.until([&] { return notes->over; }));
   CHECK(notes->log == "connected sent head:101 end");
-  CHECK(got == "pingbye");
+  CHECK(got.get_future().get() == "pingbye");
   CHECK(fixture.client->stats().connections == 0);
 }
 
