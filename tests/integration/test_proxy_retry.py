@@ -168,10 +168,17 @@ retry = 2
 
     def test_what_is_not_held_is_not_tried_again(self) -> None:
         upstream = self.upstream(answers(("503 No", OVERLOADED)))
-        client = self.proxied(upstream, proxy="retry = 2\nmax_metered_body_bytes = 1024").client()
-        large = BODY | {"labels": "x" * 5000}
-        self.assertEqual(self.check(client.post(GENERATE, large), 503), OVERLOADED)
-        self.assertEqual(self.statuses(client, 1), [503])
+        running = self.proxied(upstream, proxy="retry = 2\nmax_metered_body_bytes = 1024")
+        large = json.dumps(BODY | {"labels": "x" * 5000}).encode()
+        with raw_connection(running.tcp) as connection:
+            head = f"POST {GENERATE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(large)}\r\n\r\n"
+            connection.sendall(head.encode() + large[:2000])
+            eventually("its beginning is on the way", lambda: upstream.peers)
+            connection.sendall(large[2000:])
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            self.assertEqual((answer.status, json.loads(answer.read())), (503, OVERLOADED))
+        self.assertEqual(self.statuses(running.client(), 1), [503])
 
     def test_a_refusal_too_large_to_hold_passes(self) -> None:
         data = b'{"error":{"code":503,"message":"' + b"m" * 200_000 + b'"}}'
