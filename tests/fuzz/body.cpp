@@ -22,7 +22,6 @@ void check(const admission::Settlement& settlement) {
          "no token count is negative");
   expect(usage.cached_input_tokens <= usage.input_tokens, "cached input is a part of the input");
   expect(usage.total_tokens() >= 0, "a total does not overflow");
-  expect(fingerprint(settlement) == fingerprint(settlement), "a fingerprint is one");
 }
 
 }  // namespace
