@@ -140,6 +140,7 @@ int run_parsed(std::vector<std::string> arguments, const std::vector<std::string
   add_usage(program, shell, action);
   add_admit(program, shell, action, command);
   add_export(program, shell, action);
+  add_reload(program, shell, action);
   add_simulate(program, shell, action);
   add_catalog(program, shell, action);
   add_version(program, shell, action);

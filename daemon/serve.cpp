@@ -20,6 +20,7 @@
 #include "api/report_pool.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/descriptors.hpp"
+#include "daemon/reload.hpp"
 #include "daemon/service_setup.hpp"
 #include "daemon/version.hpp"
 #include "http/server.hpp"
@@ -113,7 +114,8 @@ class Daemon {
               .reports = reports_,
               .metrics = metrics_,
               .now = [this] { return clock_.now(); },
-              .process_metrics = telemetry::append_process_metrics}),
+              .process_metrics = telemetry::append_process_metrics,
+              .reload = [this](Reloader::Done done) { reloader_.reload(std::move(done)); }}),
         proxy_({.loop = loop_,
                 .service = service_,
                 .ledger = ledger_,
@@ -124,6 +126,14 @@ class Daemon {
                 [this](http::Exchange& exchange) { api_.handle(exchange); },
                 {.prefix = std::string(proxy::Proxy::kPrefix),
                  .handler = [this](http::Exchange& exchange) { proxy_.handle(exchange); }}),
+        reloader_({.ledger = ledger_,
+                   .service = service_,
+                   .reports = reports_,
+                   .now = [this] { return clock_.now(); },
+                   .apply = [this](const Config& next) { apply(next); },
+                   .ended = [this](const api::ReloadResult& result) { reloaded(result); }},
+                  config),
+        reload_metrics_(metrics_),
         signals_(loop_, SIGTERM, SIGINT, SIGHUP),
         ticker_(loop_),
         line_timer_(loop_) {
@@ -136,15 +146,7 @@ class Daemon {
               .bounded_labels = {}})
         .gauge({std::string(kVersion), std::string(kCommit)})
         .set(1);
-    metrics_
-        .add({.name = "weir_config_last_reload_successful",
-              .help = "1 if the configuration was read without errors when it was last read.",
-              .type = telemetry::Type::gauge,
-              .labels = {},
-              .buckets = {},
-              .bounded_labels = {}})
-        .gauge({})
-        .set(1);
+    reload_metrics_.count(true, clock_.now().wall);
     service_.on_line_changed([this] { wake_for_line(); });
     ledger_.on_notice([](const std::string& text) { spdlog::warn("{}", text); });
     ledger_.store_anchor(clock_.anchor());
@@ -186,9 +188,10 @@ class Daemon {
       spdlog::warn("forecasts do without past days for an hour: {}", why);
     };
     const auto question = admission::ask_history(service_.directory(), service_.book(), now);
-    const auto read = [this, question](ledger::Reader& reader) -> api::ReportPool::Then {
-      return
-          [this, habits = admission::read_history(reader, question)] { service_.forecasts().learn(habits); };
+    const auto read = [this, question, reloads = reloads_](ledger::Reader& reader) -> api::ReportPool::Then {
+      return [this, reloads, habits = admission::read_history(reader, question)] {
+        if (reloads == reloads_) service_.forecasts().learn(habits);  // else of limits that are gone
+      };
     };
     if (!reports_.run(read, failed)) failed("too many reports are under way");
   }
@@ -211,9 +214,9 @@ class Daemon {
     signals_.async_wait([this](const boost::system::error_code& error, int signal) {
       if (error) return;
       if (signal == SIGHUP) {
-        spdlog::warn(
-            "SIGHUP: restart the daemon to read its configuration again; nothing in the ledger is lost by "
-            "that");
+        if (stopping_) return wait_for_signal();
+        spdlog::info("SIGHUP: reading the configuration again");
+        reloader_.reload([](const api::ReloadResult&) {});
       } else if (!stopping_) {
         stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
       } else {
@@ -222,6 +225,21 @@ class Daemon {
       }
       wait_for_signal();
     });
+  }
+
+  void apply(const Config& next) {
+    proxy_.reload(proxy_setup(next));
+    server_.reconfigure(server_options(next.server));
+  }
+
+  void reloaded(const api::ReloadResult& result) {
+    reload_metrics_.count(result.kind == api::ReloadResult::Kind::done, clock_.now().wall);
+    log_reload(result);
+    if (result.kind == api::ReloadResult::Kind::done) {
+      ++reloads_;
+      api_.reconfigured();
+      history_due_ = {};
+    }
   }
 
   void stop(std::string_view why) {
@@ -251,10 +269,13 @@ class Daemon {
   api::Api api_;
   proxy::Proxy proxy_;
   http::Server server_;
+  Reloader reloader_;
+  ReloadMetrics reload_metrics_;
   asio::signal_set signals_;
   asio::steady_timer ticker_;
   asio::steady_timer line_timer_;
   SteadyTime history_due_{};
+  std::uint64_t reloads_ = 0;
   bool stopping_ = false;
 };
 

@@ -71,6 +71,7 @@ void add_top(CLI::App& program, Shell& shell, Action& action);
 void add_usage(CLI::App& program, Shell& shell, Action& action);
 // `command`: what stood after "--".
 void add_admit(CLI::App& program, Shell& shell, Action& action, const std::vector<std::string>& command);
+void add_reload(CLI::App& program, Shell& shell, Action& action);
 void add_export(CLI::App& program, Shell& shell, Action& action);
 void add_simulate(CLI::App& program, Shell& shell, Action& action);
 void add_catalog(CLI::App& program, Shell& shell, Action& action);

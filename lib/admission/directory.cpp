@@ -54,6 +54,10 @@ std::int32_t Project::local_day(WallTime at) {
 Directory::Directory(const Setup& setup, const catalog::Catalog& catalog, quota::Book& book,
                      ledger::Journal& ledger, Metrics& metrics)
     : setup_(setup), catalog_(catalog), book_(book), ledger_(ledger), metrics_(metrics) {
+  add_projects();
+}
+
+void Directory::add_projects() {
   for (const ProjectSetup& project : setup_.projects) {
     const auto zone = Zone::find(project.time_zone);
     if (!zone) throw std::invalid_argument("unknown time zone " + project.time_zone);
@@ -67,6 +71,44 @@ Directory::Directory(const Setup& setup, const catalog::Catalog& catalog, quota:
     }
     for (const quota::LimitSpec& spec : project.limits) limit(added, spec);
   }
+}
+
+Directory::Before Directory::start_over() {
+  Before before{std::exchange(projects_, {}), std::exchange(lanes_, {}), std::exchange(pool_routes_, {}),
+                std::exchange(retired_, {})};
+  pool_routes_by_lanes_.clear();
+  retired_by_key_.clear();
+  routes_by_names_.clear();
+  lanes_by_names_.clear();
+  limits_by_name_.clear();
+  owners_.clear();
+  unlisted_consumers_.clear();
+  unlisted_models_.clear();
+  ++revision_;
+  add_projects();
+  return before;
+}
+
+Lane& Directory::retire(const Lane& before, WallTime now) {
+  Lane*& known = retired_by_key_[{before.key.project, before.key.model, before.key.consumer}];
+  if (known != nullptr) return *known;
+  retired_.push_back(
+      {*before.project->setup, {.setup = nullptr, .zone = before.project->zone, .limits = {}}, {}});
+  Retired& retired = retired_.back();
+  retired.project.setup = &retired.setup;
+  Lane& lane = retired.lane;
+  lane.route.lanes.push_back(&lane);
+  lane.project = &retired.project;
+  lane.key = before.key;
+  lane.project_name = before.project_name;
+  lane.model = before.model;
+  lane.consumer = before.consumer;
+  lane.canonical = before.canonical;
+  lane.price_day = -1;
+  price(lane, now, catalog_);
+  resolve_metrics(lane);
+  known = &lane;
+  return lane;
 }
 
 Project* Directory::project(std::string_view name) {
@@ -117,8 +159,9 @@ const Route* Directory::route(std::string_view project, std::string_view model, 
     }
   }
   if (lanes.empty()) return nullptr;
-  const Route& route = pool_routes_.try_emplace(lanes, Route{lanes}).first->second;
-  return routes_by_names_.emplace(key, &route).first->second;
+  const auto [known, fresh] = pool_routes_by_lanes_.try_emplace({pool->name, lanes}, nullptr);
+  if (fresh) known->second = &pool_routes_.emplace_back(Route{lanes, pool->name});
+  return routes_by_names_.emplace(key, known->second).first->second;
 }
 
 Lane* Directory::lane(std::string_view project_name, std::string_view asked_model,
@@ -248,6 +291,13 @@ quota::LimitId Directory::limit(Project& owner, quota::LimitSpec spec) {
   return id;
 }
 
+std::optional<quota::LimitId> Directory::limit(std::string_view project, std::string_view name) const {
+  std::string key;
+  join(key, project, name);
+  const auto found = limits_by_name_.find(std::string_view(key));
+  return found == limits_by_name_.end() ? std::nullopt : std::optional(found->second);
+}
+
 void Directory::resolve_metrics(Lane& lane) {
   std::vector<std::string> limit_names;
   for (const quota::LimitId id : lane.limits) limit_names.push_back(book_.spec(id).name);
@@ -261,6 +311,7 @@ quota::LimitId Directory::add_limit(Project& owner, quota::LimitSpec spec, const
     return found->second;
   if (!spec.gate && spec.window.kind != quota::WindowKind::sliding) spec.time_zone = owner.setup->time_zone;
   const quota::LimitId id = limit(owner, spec);
+  ++revision_;
   if (owner.learned.size() >= kMaxLearned) return id;
   owner.learned.push_back(std::move(spec));
   const quota::LimitSpec& learned = owner.learned.back();
@@ -281,6 +332,7 @@ void Directory::rename(Project& owner, std::string_view model, std::string_view 
   } else {
     owner.upstream_names.insert_or_assign(std::string(model), std::string(upstream_name));
   }
+  ++revision_;
   for (Lane& lane : lanes_) {
     if (lane.project == &owner && lane.model == model) resolve_again(lane, now, hold_open);
   }

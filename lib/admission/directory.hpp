@@ -12,9 +12,11 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -44,6 +46,7 @@ struct Lane;
 
 struct Route {
   std::vector<Lane*> lanes;  // in the order in which they are tried; never empty
+  std::string pool{};        // by which the caller named them; "" = by the lane's project
 };
 
 struct Lane {
@@ -60,6 +63,13 @@ struct Lane {
   std::int64_t price_day = 0;  // UTC day for which `price` was looked up
   LaneMetrics metrics;
   std::int64_t denied_untold = 0;  // denials not yet in the ledger's totals
+};
+
+// Of a project that was taken out of the configuration.
+struct Retired {
+  ProjectSetup setup;
+  Project project;
+  Lane lane;
 };
 
 class Directory {
@@ -93,8 +103,26 @@ class Directory {
   void rename(Project& project, std::string_view model, std::string_view upstream_name, const Now& now,
               const HoldOpen& hold_open);
 
+  // A new configuration: forgets all projects, limits, lanes and routes, and begins anew by what Setup says
+  // now. What was is handed out: lanes of open and waiting calls are alive as long as it is.
+  struct Before {
+    std::deque<Project> projects;
+    std::deque<Lane> lanes;
+    std::deque<Route> pool_routes;
+    std::deque<Retired> retired;
+  };
+  [[nodiscard]] Before start_over();
+  // The lane of `before` for its open calls, when its project is not configured any more: they can be closed,
+  // but count nowhere, and no name leads there.
+  Lane& retire(const Lane& before, WallTime now);
+  // Changes when a limit was learned or a model renamed: lanes that were resolved elsewhere may be outdated.
+  [[nodiscard]] std::uint64_t revision() const { return revision_; }
+
   [[nodiscard]] std::deque<Project>& projects() { return projects_; }
   [[nodiscard]] std::deque<Lane>& lanes() { return lanes_; }
+  [[nodiscard]] const std::deque<Lane>& lanes() const { return lanes_; }
+  // nullopt if the project has none of that name (yet).
+  [[nodiscard]] std::optional<quota::LimitId> limit(std::string_view project, std::string_view name) const;
   Project* project(std::string_view name);
   [[nodiscard]] bool is_pool(std::string_view name) const;
   // Of a limit: the project that it counts for.
@@ -118,6 +146,7 @@ class Directory {
                             std::string_view canonical, std::vector<quota::LimitSpec>& specs);
   void resolve_again(Lane& lane, const Now& now, const HoldOpen& hold_open);
   void resolve_metrics(Lane& lane);
+  void add_projects();
   quota::LimitId limit(Project& project, quota::LimitSpec spec);
   const ConsumerSetup* consumer(std::string_view name) const;
   std::string bounded_consumer(std::string_view name);
@@ -130,7 +159,10 @@ class Directory {
   Metrics& metrics_;
   std::deque<Project> projects_;
   std::deque<Lane> lanes_;
-  std::map<std::vector<Lane*>, Route> pool_routes_;
+  std::deque<Route> pool_routes_;
+  std::map<std::pair<std::string, std::vector<Lane*>>, const Route*> pool_routes_by_lanes_;
+  std::deque<Retired> retired_;
+  std::map<std::tuple<ledger::NameId, ledger::NameId, ledger::NameId>, Lane*> retired_by_key_;
   ByText<const Route*> routes_by_names_;
   ByText<Lane*> lanes_by_names_;
   ByText<quota::LimitId> limits_by_name_;  // "project\x1fname"
@@ -138,6 +170,7 @@ class Directory {
   std::set<std::string, std::less<>> unlisted_consumers_;
   std::set<std::string, std::less<>> unlisted_models_;  // "project\x1fmodel"
   std::string key_buffer_;
+  std::uint64_t revision_ = 0;
 };
 
 }  // namespace weir::admission

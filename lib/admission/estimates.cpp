@@ -106,6 +106,11 @@ std::int64_t Estimates::corrected(const ledger::Key& key, bool uncertain, std::i
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(tokens));
 }
 
+void Estimates::set_quantile(double quantile) {
+  if (quantile == std::exchange(quantile_, quantile)) return;
+  for (auto& [slot, entry] : entries_) entry.ratios.set_quantile(quantile);
+}
+
 void Estimates::learn(const ledger::Key& key, bool uncertain, std::int64_t raw, std::int64_t actual) {
   const double ratio = static_cast<double>(actual) / static_cast<double>(raw);
   for (const ledger::NameId consumer : {key.consumer, ledger::NameId{0}})

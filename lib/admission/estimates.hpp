@@ -47,6 +47,7 @@ class Ratios {
   static constexpr int kFewest = 10;  // below it they decide nothing
 
   void add(double ratio, double quantile);
+  void set_quantile(double quantile) { settle_factor(quantile); }
   // The quantile, interpolated within its bucket, which is 4 % wide; 1 while there are too few.
   [[nodiscard]] double factor() const { return factor_; }
   [[nodiscard]] bool enough() const { return total_ >= kFewest; }
@@ -70,6 +71,7 @@ class Estimates {
   static constexpr std::size_t kMost = 20'000;
 
   explicit Estimates(double quantile) : quantile_(quantile) {}
+  void set_quantile(double quantile);
 
   // A raw estimate for a call of `key`, as it is to be charged. At least 1.
   [[nodiscard]] std::int64_t corrected(const ledger::Key& key, bool uncertain, std::int64_t raw) const;
@@ -99,7 +101,7 @@ class Estimates {
   [[nodiscard]] const Ratios* enough(const Slot& slot) const;
   [[nodiscard]] double factor(const ledger::Key& key, bool uncertain) const;
 
-  const double quantile_;
+  double quantile_;
   boost::unordered_flat_map<Slot, Entry, Hash> entries_;
   std::vector<Slot> changed_;  // since the last minute's telling began
   std::vector<Slot> telling_;  // of that, what is left to tell

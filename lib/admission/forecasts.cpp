@@ -14,6 +14,12 @@ void Forecasts::begin(const Now& now) {
   }
 }
 
+void Forecasts::start_over(const Now& now) {
+  paces_.clear();
+  habits_.clear();
+  begin(now);
+}
+
 void Forecasts::add_new() {
   for (auto id = static_cast<quota::LimitId>(paces_.size()); id < book_.size(); ++id) {
     paces_.emplace_back(quota::pace_memory(book_.spec(id).window), began_, 0);

@@ -20,6 +20,8 @@ class Forecasts {
 
   // What was taken until now is not pace. Once, when the book is rebuilt.
   void begin(const Now& now);
+  // The same for a book of other limits.
+  void start_over(const Now& now);
   // As often as is convenient.
   void tick(const Now& now);
   // By limit; those that came since have none.

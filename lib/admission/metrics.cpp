@@ -177,6 +177,12 @@ void Metrics::add_limit(const std::string& project, const quota::LimitSpec& spec
   over_admissions_.counter({project, spec.name});  // at 0, or its first increase would be invisible
 }
 
+void Metrics::forget_limits() {
+  limits_.clear();
+  for (telemetry::Family* family : {&limit_amount_, &limit_used_, &limit_held_, &limit_reset_, &waiting_})
+    family->clear();
+}
+
 void Metrics::count_call(const LaneMetrics& lane, const std::string& project, const std::string& model,
                          const std::string& consumer, const ledger::Outcome& outcome) {
   if (outcome.status == 200) {

@@ -40,7 +40,10 @@ class Metrics {
 
   LaneMetrics lane(const std::string& project, const std::string& model, const std::string& consumer,
                    const std::vector<std::string>& limit_names);
+  // In the order of their ids.
   void add_limit(const std::string& project, const quota::LimitSpec& spec);
+  // A new configuration: limits, and what waits for them, are told anew.
+  void forget_limits();
 
   void count_call(const LaneMetrics& lane, const std::string& project, const std::string& model,
                   const std::string& consumer, const ledger::Outcome& outcome);

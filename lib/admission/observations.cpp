@@ -530,6 +530,13 @@ void Observations::explored(Lane& lane, bool success, const Now& now) {
 
 // --- after a restart
 
+void Observations::start_over(const Now& now) {
+  states_.clear();
+  rests_.clear();
+  explorations_.clear();
+  restore(std::exchange(all_, {}), now);
+}
+
 void Observations::restore(const std::vector<ledger::Observation>& known, const Now& now) {
   for (const ledger::Observation& seen : known) {
     Project* project = directory_.project(ledger_.name(seen.project));

@@ -63,6 +63,8 @@ class Observations {
   void explored(Lane& lane, bool success, const Now& now);
 
   void restore(const std::vector<ledger::Observation>& known, const Now& now);
+  // The same from what is known now, after the directory and the book have started over.
+  void start_over(const Now& now);
   // False if there is none of that id.
   bool forget(std::int64_t id, const Now& now);
   // Drops what has ended, lets probes go. Once a second.

@@ -51,6 +51,10 @@ class OpenCalls {
   void each(const Visit& visit) const {
     for (const auto& [id, index] : by_id_) visit(slots_[index].call);
   }
+  template <class Change>
+  void change_each(const Change& change) {
+    for (const auto& [id, index] : by_id_) change(slots_[index].call);
+  }
   // Appends the ids whose lease has ended by `now`, rounded up to whole seconds; kept calls are passed over.
   void expired(SteadyTime now, std::vector<ledger::CallId>& ids);
 

@@ -6,6 +6,7 @@
 // second day straddles, and is added to that day.
 #include <algorithm>
 #include <map>
+#include <stdexcept>
 #include <tuple>
 
 #include "admission/service.hpp"
@@ -194,6 +195,13 @@ class Recovery {
   std::vector<quota::LimitId> limits_;
   ledger::CallId walked_from_ = 0;
 };
+
+void Service::count(ledger::Reader& reader, const Now& now) {
+  for (const auto& [id, name] : reader.names()) {
+    if (ledger_.intern(name) != id) throw std::logic_error("the ledger's names are not what the file says");
+  }
+  Recovery(*this, reader, now).run();
+}
 
 void Service::recover(ledger::Reader& reader, const Now& now) {
   Recovery(*this, reader, now).run();

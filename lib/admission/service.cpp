@@ -245,14 +245,21 @@ void Service::tell_closed(const OpenCall& call, const ledger::Outcome& outcome) 
   witness_->closed(*call.lane, record);
 }
 
+void Service::charge(const Lane& lane, const Amounts& actual, const quota::Span& span, const Now& now) {
+  book_.charge(lane.limits, actual, span, now);
+  if (!since_recount_) return;
+  since_recount_->too_many = since_recount_->all.size() >= kMaxCharges;
+  if (!since_recount_->too_many) since_recount_->all.push_back({lane.key, actual, span});
+}
+
 void Service::close(const OpenCall& call, const ledger::Outcome& outcome, const Now& now) {
   Lane& lane = *call.lane;
   line_.correct(call.share, outcome.charged);
+  book_.release(lane.limits, call.held);
   if (outcome.state == ledger::State::cancelled) {
-    book_.release(lane.limits, call.held);
     lane.metrics.cancelled->add();
   } else {
-    book_.settle(lane.limits, call.held, outcome.charged, span_of(call.id, call.skew.count(), outcome), now);
+    charge(lane, outcome.charged, span_of(call.id, call.skew.count(), outcome), now);
     metrics_.count_call(lane.metrics, lane.project_name, lane.model, lane.consumer, outcome);
     if (outcome.state == ledger::State::expired) lane.metrics.expired->add();
     ledger_.append(ledger::TotalsDelta{.minute = minute_of(call.admitted_wall()),
@@ -327,9 +334,8 @@ Settled Service::settle_closed(const ledger::Call& call, const Settlement& settl
 void Service::correct(const ledger::Call& call, Lane* lane, const ledger::Outcome& outcome, const Now& now) {
   const ledger::CallId id = call.admission.id;
   const Amounts none{0, 0, 0, 0, 0};
-  book_.charge(lane->limits, none - call.outcome.charged, span_of(id, call.admission.skew_us, call.outcome),
-               now);
-  book_.charge(lane->limits, outcome.charged, span_of(id, call.admission.skew_us, outcome), now);
+  charge(*lane, none - call.outcome.charged, span_of(id, call.admission.skew_us, call.outcome), now);
+  charge(*lane, outcome.charged, span_of(id, call.admission.skew_us, outcome), now);
   ledger_.append(ledger::TotalsDelta{.minute = minute_of(call.admitted_at()),
                                      .local_day = call.admission.local_day,
                                      .key = call.admission.key,
@@ -393,8 +399,7 @@ Settled Service::record(Lane& lane, WallTime at, const Amounts& estimate, const 
                                      .call = call.id});
   ledger_.append(settled.outcome);
   tell_closed(call, settled.outcome);
-  book_.charge(lane.limits, settled.outcome.charged, span_of(call.id, call.skew.count(), settled.outcome),
-               now);
+  charge(lane, settled.outcome.charged, span_of(call.id, call.skew.count(), settled.outcome), now);
   metrics_.count_call(lane.metrics, lane.project_name, lane.model, lane.consumer, settled.outcome);
   observations_.hear(lane, settlement, now.steady_at(at), now);
   return settled;
@@ -462,7 +467,9 @@ void Service::time_out(std::uint64_t ticket, const Attempt& attempt, const Now& 
   const WaitingCall out = *line_.remove(ticket);
   if (!pumping_) line_.look_again();
   count_denial(*attempt.lane, true);
-  out.done(refusal(Verdict::timed_out, attempt.lane, attempt.room_at, now.steady - out.since, now));
+  // A new configuration may allow less than the call wants.
+  const Verdict verdict = attempt.room_at == SteadyTime::max() ? Verdict::never_fits : Verdict::timed_out;
+  out.done(refusal(verdict, attempt.lane, attempt.room_at, now.steady - out.since, now));
 }
 
 void Service::dismiss_waiting(const Now& now) {

@@ -39,6 +39,7 @@ enum class Verdict : std::uint8_t {
   never_fits,      // wants more than a limit's whole amount
   too_many_open,   // Setup::max_open calls are open
   line_full,       // would wait, but Setup::max_waiting do already
+  removed,         // waited, and its project is not configured any more
   ledger_failing,  // the disk fails and nothing may be admitted without it
 };
 
@@ -74,6 +75,8 @@ struct Settled {
   const Lane* lane = nullptr;  // nullptr if its project is not configured any more
   ledger::Outcome outcome{};
 };
+
+class Recount;
 
 class Service {
  public:
@@ -121,6 +124,18 @@ class Service {
   // Hears of every call from now on; nullptr: nobody does.
   void watch(Witness* witness) { witness_ = witness; }
 
+  // --- a new configuration (reload.cpp) ---
+  // Between these two the service remembers what it charges, for a Recount of the ledger as it is at the
+  // first.
+  void begin_recount();
+  void drop_recount();
+  // False: the recount cannot be used, too much was charged meanwhile, or a limit was learned. Count again.
+  [[nodiscard]] bool recount_holds() const;
+  // From here on everything is decided by `setup`, in the state that a restart would have found: with what
+  // `counted`, a recount under `setup`, knows of earlier calls. Open calls stay open, also those of projects
+  // that are gone; waiting ones are decided anew.
+  void reload(const Setup& setup, const Recount& counted, const Now& now);
+
   // For reports; loop thread.
   Directory& directory() { return directory_; }
   quota::Book& book() { return book_; }
@@ -135,6 +150,7 @@ class Service {
 
  private:
   friend class Recovery;
+  friend class Recount;
 
   // What became of trying a route's lanes in order.
   struct Attempt {
@@ -162,15 +178,31 @@ class Service {
   Answer denial(const Attempt& attempt, SteadyTime retry_at, const Now& now);
   void count_denial(Lane& lane, bool timed_out);
   void tell_closed(const OpenCall& call, const ledger::Outcome& outcome);
+  void charge(const Lane& lane, const Amounts& actual, const quota::Span& span, const Now& now);
   void close(const OpenCall& call, const ledger::Outcome& outcome, const Now& now);
   void correct(const ledger::Call& call, Lane* lane, const ledger::Outcome& outcome, const Now& now);
   void refused(const std::vector<ledger::CallId>& ids);
+  // Recovery with an empty journal, which takes the ledger's names over.
+  void count(ledger::Reader& reader, const Now& now);
   void pump(const Now& now);
   void time_out(std::uint64_t ticket, const Attempt& attempt, const Now& now);
   void expire(const Now& now);
   void tell_denials(const Now& now);
 
-  const Setup setup_;
+  // What was charged since a recount began.
+  struct Charge {
+    ledger::Key key;
+    Amounts actual;
+    quota::Span span;
+  };
+  static constexpr std::size_t kMaxCharges = 200'000;
+  struct Charges {
+    std::vector<Charge> all;
+    std::uint64_t directory_revision = 0;
+    bool too_many = false;
+  };
+
+  Setup setup_;
   const catalog::Catalog& catalog_;
   ledger::Journal& ledger_;
   Metrics metrics_;
@@ -191,6 +223,7 @@ class Service {
   std::vector<Lane*> denied_lanes_;  // with denials not yet told
   std::vector<ledger::CallId> due_;
   bool pumping_ = false;
+  std::optional<Charges> since_recount_;
   std::function<void()> line_changed_ = [] {};
   Witness* witness_ = nullptr;
 };

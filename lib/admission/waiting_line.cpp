@@ -57,13 +57,28 @@ std::uint64_t WaitingLine::push(const Route& route, Priority priority, double we
   }
   Tenant& tenant = *flow.tenant;
   if (tenant.waiting++ == 0) tenant.counter = std::max(tenant.counter, tenant.domain->served);
-  call.ticket = ++last_ticket_;
+  if (call.ticket == 0) call.ticket = ++last_ticket_;
+  const std::uint64_t ticket = call.ticket;
   call.flow = &flow;
   flow.wants += call.want;
   by_deadline_.emplace(call.deadline, call.ticket);
   flow.calls.push_back(std::move(call));
-  by_ticket_.emplace(last_ticket_, std::prev(flow.calls.end()));
-  return last_ticket_;
+  by_ticket_.emplace(ticket, std::prev(flow.calls.end()));
+  return ticket;
+}
+
+std::vector<WaitingLine::Left> WaitingLine::disband(std::size_t capacity) {
+  std::vector<Left> left;
+  for (const std::uint64_t ticket : tickets()) {
+    const Flow& flow = *find(ticket)->flow;
+    const Route* route = flow.route;
+    const Priority priority = flow.priority;
+    left.push_back({route, priority, *remove(ticket)});
+  }
+  const std::uint64_t last = last_ticket_;
+  *this = WaitingLine(capacity, *book_);
+  last_ticket_ = last;
+  return left;
 }
 
 WaitingCall* WaitingLine::find(std::uint64_t ticket) {
@@ -206,7 +221,7 @@ Share WaitingLine::charge(Flow& flow, const Lane& lane, const Amounts& held) {
   Share share;
   std::int64_t most = 0;
   for (const quota::LimitId id : lane.limits) {
-    const quota::LimitSpec& limit = book_.spec(id);
+    const quota::LimitSpec& limit = book_->spec(id);
     if (!lacking_.contains(id) && !lacked_.contains(id)) continue;
     const std::int64_t part = share_of(held.of(limit.metric), limit);
     if (part <= most) continue;
@@ -222,14 +237,14 @@ Share WaitingLine::charge(Flow& flow, const Lane& lane, const Amounts& held) {
 
 void WaitingLine::correct(const Share& share, const Amounts& actual) {
   if (share.tenant == nullptr) return;
-  const quota::LimitSpec& limit = book_.spec(share.limit);
+  const quota::LimitSpec& limit = book_->spec(share.limit);
   const std::int64_t more = share_of(actual.of(limit.metric) - share.amount, limit);
   share.tenant->counter += static_cast<std::int64_t>(static_cast<double>(more) / share.tenant->weight);
 }
 
 std::int64_t WaitingLine::ahead(const Route& route, Priority priority, const Lane& lane,
                                 quota::LimitId limit) const {
-  const Metric metric = book_.spec(limit).metric;
+  const Metric metric = book_->spec(limit).metric;
   // Of its own consumer everybody stands before it; others of its priority take turns with it.
   const auto own = tenants_.find({route.lanes.front()->project, lane.key.consumer, priority});
   const double own_calls = own == tenants_.end() ? 1 : static_cast<double>(own->second.waiting) + 1;
@@ -250,7 +265,7 @@ std::int64_t WaitingLine::ahead(const Route& route, Priority priority, const Lan
 // --- what it looks like
 
 void WaitingLine::count_waiting(std::vector<std::size_t>& by_limit) const {
-  by_limit.assign(book_.size(), 0);
+  by_limit.assign(book_->size(), 0);
   for (const auto& [of, flow] : flows_) {
     for (const quota::LimitId limit : flow.lacks) by_limit[limit] += flow.calls.size();
   }

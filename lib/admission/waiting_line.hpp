@@ -90,17 +90,26 @@ class WaitingLine {
   static constexpr int kMaxOvertakes = 8;
   static constexpr std::size_t kLook = 4;
 
-  WaitingLine(std::size_t capacity, quota::Book& book) : capacity_(capacity), book_(book) {}
+  WaitingLine(std::size_t capacity, quota::Book& book) : capacity_(capacity), book_(&book) {}
 
   [[nodiscard]] bool empty() const { return by_ticket_.empty(); }
   [[nodiscard]] std::size_t size() const { return by_ticket_.size(); }
   [[nodiscard]] bool full() const { return size() >= capacity_; }
 
-  // Returns its ticket.
+  // Returns its ticket: the one that it has, or a new one.
   std::uint64_t push(const Route& route, Priority priority, double weight, WaitingCall call);
   [[nodiscard]] WaitingCall* find(std::uint64_t ticket);
   // Takes it out; nullopt if it is not in line (any more).
   std::optional<WaitingCall> remove(std::uint64_t ticket);
+
+  // Everybody leaves, to be pushed again: in the order of their coming, with the routes and priorities that
+  // they had. Shares are forgotten.
+  struct Left {
+    const Route* route = nullptr;
+    Priority priority = Priority::normal;
+    WaitingCall call;
+  };
+  [[nodiscard]] std::vector<Left> disband(std::size_t capacity);
 
   // Somebody left without having been admitted: those behind may have their turn at once.
   void look_again() { next_room_ = SteadyTime{}; }
@@ -178,7 +187,7 @@ class WaitingLine {
   void went_past(const Lane& lane, Priority priority);
 
   std::size_t capacity_;
-  quota::Book& book_;
+  quota::Book* book_;
   std::map<FlowKey, Flow> flows_;
   std::map<std::tuple<const Project*, ledger::NameId, Priority>, Tenant> tenants_;
   std::map<std::pair<const Project*, Priority>, Tenant::Domain> domains_;

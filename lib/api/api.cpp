@@ -71,6 +71,7 @@ void Api::handle(Exchange& exchange) {
     return del ? forget_observation(exchange, *id) : not_allowed(exchange, "DELETE");
   }
   if (path == "/v1/events") return get ? events_.serve(exchange) : not_allowed(exchange, "GET, HEAD");
+  if (path == "/v1/reload") return post ? reload(exchange) : not_allowed(exchange, "POST");
   if (path == "/metrics") return get ? metrics(exchange) : not_allowed(exchange, "GET, HEAD");
   if (path == "/livez") {
     return get ? exchange.reply({.content_type = "text/plain; charset=utf-8", .body = "ok\n"})

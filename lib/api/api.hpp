@@ -15,6 +15,7 @@
 
 #include "admission/service.hpp"
 #include "api/events.hpp"
+#include "api/reload_result.hpp"
 #include "api/report_pool.hpp"
 #include "http/exchange.hpp"
 #include "http/problem.hpp"
@@ -31,6 +32,8 @@ struct Parts {
   telemetry::Registry& metrics;
   std::function<Now()> now;
   std::function<void(std::string&)> process_metrics;  // appends process_*; runs on a report thread
+  // Reads the configuration again, and calls back once.
+  std::function<void(std::function<void(const ReloadResult&)>)> reload;
 };
 
 class Api {
@@ -41,6 +44,8 @@ class Api {
   // From here on /readyz answers 503, so that nobody sends new work.
   // Streams of events end.
   void stopping();
+  // A new configuration is in force.
+  void reconfigured() { events_.limits_changed(); }
   // Once a second.
   void tick() { events_.tick(parts_.now()); }
 
@@ -70,6 +75,7 @@ class Api {
   void forget_observation(Exchange& exchange, std::string_view id);
   void metrics(Exchange& exchange);
   void ready(Exchange& exchange);
+  void reload(Exchange& exchange);
 
   // nullopt: answered with a 400 already.
   std::optional<simdjson::dom::element> json(Exchange& exchange);

@@ -207,6 +207,8 @@ void Api::answer(Exchange& exchange, const admission::Answer& answer, const Now&
           fmt::format("{} admissions are open in project {} and others, the most that queue.max_open "
                       "allows: settle them, or give them shorter leases",
                       parts_.service.open_calls(), asked_project));
+    case Verdict::removed:
+      return unknown_project(exchange, asked_project);
     case Verdict::ledger_failing:
       return ledger_fails(exchange, "admissions", parts_.ledger.health());
     case Verdict::waiting:

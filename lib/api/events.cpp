@@ -213,6 +213,12 @@ void Events::begin_listening() {
   for (const ledger::Observation& seen : service_.observations().all()) observations_.push_back(seen.id);
 }
 
+void Events::limits_changed() {
+  if (!listening_) return;
+  seen_.assign(service_.book().size(), {});
+  gather_soon();
+}
+
 std::string* Events::draft(EventType type, std::string_view project) {
   const auto kind = static_cast<std::size_t>(type);
   if (drafted_[kind] >= kMostOfAKind) {

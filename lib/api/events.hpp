@@ -47,6 +47,8 @@ class Events final : public admission::Witness {
   void serve(http::Exchange& exchange);
   // Once a second: heartbeats, and limits that changed because time went by.
   void tick(const Now& now);
+  // After a new configuration all limits are told anew.
+  void limits_changed();
   // Ends all streams.
   void stop();
 

@@ -54,7 +54,7 @@ class Connections : public std::enable_shared_from_this<Connections> {
   [[nodiscard]] bool empty() const { return list_.empty(); }
 
   const Executor executor;
-  const ServerOptions options;
+  ServerOptions options;
   const Server::Handler handler;
   const Server::Streamed streamed;
   Guard guard;

@@ -55,6 +55,17 @@ void Server::listen() {
   }
 }
 
+void Server::reconfigure(const ServerOptions& options) {
+  Connections& connections = *impl_->connections;
+  connections.options.max_connections = options.max_connections;
+  connections.options.max_header_bytes = options.max_header_bytes;
+  connections.options.max_body_bytes = options.max_body_bytes;
+  connections.guard = Guard(options.allowed_hosts, options.bearer_token, options.public_paths);
+  for (const auto& listener : impl_->listeners) {
+    if (const auto host = listener->specific_host(); !host.empty()) connections.guard.allow(host);
+  }
+}
+
 std::vector<std::string> Server::addresses() const {
   std::vector<std::string> texts;
   for (const auto& listener : impl_->listeners) texts.push_back(listener->bound());

@@ -78,10 +78,13 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Binds all addresses. Throws std::system_error whose what() names the address and says what to do. A stale
-  // Unix socket file is replaced, a live one is an error; its mode is 0660. "[::]" does not take IPv4
-  // connections: list "0.0.0.0" too.
+  // Binds all addresses. Throws std::system_error whose
+  // what() names the address and says what to do. A stale Unix socket file is replaced, a live one is an
+  // error; its mode is 0660. "[::]" does not take IPv4 connections: list "0.0.0.0" too.
   void listen();
+  // From the next request on: allowed_hosts, bearer_token, public_paths, max_connections; from the next
+  // connection on, max_header_bytes and max_body_bytes. The rest of `options` stays as it was.
+  void reconfigure(const ServerOptions& options);
   // What was bound, ports resolved ("127.0.0.1:43817").
   [[nodiscard]] std::vector<std::string> addresses() const;
   // Stops accepting (what waits in the backlog is still accepted), closes idle connections, serves what has

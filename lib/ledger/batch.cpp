@@ -31,6 +31,7 @@ void Batch::clear() {
   oldest_open = 0;
   waiters.clear();
   drained.clear();
+  cuts.clear();
   sequence = 0;
   attempts = 0;
   refusal.calls.clear();

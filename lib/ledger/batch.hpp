@@ -28,6 +28,12 @@ struct Refusal {
   std::vector<TotalsDelta> totals;  // that went with them
 };
 
+// Who wants to read the file as it is when this batch is in it, and nothing later: Ledger::cut().
+struct Cut {
+  std::function<void()> begin;
+  std::function<void(bool)> state;
+};
+
 struct Batch {
   std::vector<std::pair<NameId, std::string>> names;
   std::vector<Admission> admissions;
@@ -41,6 +47,7 @@ struct Batch {
 
   std::vector<std::shared_ptr<Waiter>> waiters;
   std::vector<std::function<void()>> drained;  // callers of Ledger::drain
+  std::vector<Cut> cuts;
 
   // Ascends by 2; set when it is first handed over. The number above it says: written without what was
   // refused.
@@ -49,7 +56,9 @@ struct Batch {
   Refusal refusal;
 
   [[nodiscard]] std::size_t records() const;
-  [[nodiscard]] bool empty() const { return records() == 0 && waiters.empty() && drained.empty(); }
+  [[nodiscard]] bool empty() const {
+    return records() == 0 && waiters.empty() && drained.empty() && cuts.empty();
+  }
   void clear();  // keeps its memory, for the next use
 
   // Takes out all admissions and what goes with them, into `refusal`.

@@ -76,6 +76,7 @@ void Ledger::Core::submit(std::unique_ptr<Batch> batch, std::chrono::millisecond
 }
 
 void Ledger::Core::submit_gathered() {
+  for (const Cut& cut : gathering_->cuts) cut.begin();
   std::unique_ptr<Batch> next = spare_ ? std::move(spare_) : std::make_unique<Batch>();
   submit(std::exchange(gathering_, std::move(next)));
 }
@@ -115,6 +116,7 @@ void Ledger::Core::committed(WriteResult result) {
       last_error_.clear();
     }
   }
+  for (const Cut& cut : batch->cuts) cut.state(true);
   // The writer gets on with what came in meanwhile, before the answers take their time.
   if (!failing_) flush();
   if (!result.notice.empty()) notice(result.notice);
@@ -134,6 +136,7 @@ void Ledger::Core::failed(WriteResult result) {
   last_error_ = result.error;
   std::move(batch->drained.begin(), batch->drained.end(), std::back_inserter(drains_));
   batch->drained.clear();
+  no_cuts(*batch);
   if (failing_) {
     pause_ = std::min(pause_ * 2, options_.retry_last);
     submit(std::move(batch), pause_);
@@ -175,6 +178,7 @@ Ledger::Core::Answer Ledger::Core::judge(Batch& batch) {
 Ledger::Core::Answer Ledger::Core::hold_gathered() {
   Answer answer = judge(*gathering_);
   std::move(gathering_->drained.begin(), gathering_->drained.end(), std::back_inserter(drains_));
+  no_cuts(*gathering_);
   if (gathering_->records() > 0) {
     if (held_.empty() || held_.back()->records() >= kHeldRecords) held_.push_back(std::make_unique<Batch>());
     Batch& last = *held_.back();
@@ -225,6 +229,21 @@ void Ledger::Core::drain(std::function<void()> done) {
   }
   gathering_->drained.push_back(std::move(done));
   flush();
+}
+
+void Ledger::Core::cut(Cut cut) {
+  gathering_->cuts.push_back(std::move(cut));
+  flush();
+}
+
+// The disk fails: what the file holds is not what was appended.
+void Ledger::Core::no_cuts(Batch& batch) {
+  for (Cut& cut : batch.cuts) {
+    post_([weak = weak_from_this(), state = std::move(cut.state)] {
+      if (const auto core = weak.lock(); core && !core->closed_) state(false);
+    });
+  }
+  batch.cuts.clear();
 }
 
 void Ledger::Core::finish_drains() {

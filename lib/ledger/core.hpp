@@ -26,6 +26,7 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] Commit admission_outlook() const;
   [[nodiscard]] Health health() const;
   void drain(std::function<void()> done);
+  void cut(Cut cut);
 
   std::function<void(const std::vector<CallId>&)> on_refused;
   std::function<void(Micros, std::size_t)> on_commit;
@@ -52,6 +53,7 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
   void give(Answer& answer);
   void give_later(Answer answer);
   void finish_drains();
+  void no_cuts(Batch& batch);
   void notice(const std::string& text) const;
 
   const Options options_;

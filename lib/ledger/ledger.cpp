@@ -100,4 +100,8 @@ void Ledger::drain(std::function<void()> done) {
   core_->drain(std::move(done));
 }
 
+void Ledger::cut(std::function<void()> begin, std::function<void(bool)> state) {
+  core_->cut({std::move(begin), std::move(state)});
+}
+
 }  // namespace weir::ledger

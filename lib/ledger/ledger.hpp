@@ -119,6 +119,11 @@ class Ledger final : public Journal {
   // tries once more at once and calls back if that fails too.
   void drain(std::function<void()> done);
 
+  // For a reader that must know what it reads: `begin` is called when everything appended so far, and nothing
+  // later, is on its way (from here or later), `state` with true while the file holds exactly that: a Reader
+  // that is pinned by it reads that. With false, perhaps without begin: the disk fails.
+  void cut(std::function<void()> begin, std::function<void(bool)> state);
+
  private:
   class Core;
   std::shared_ptr<Core> core_;  // shared with what was posted

@@ -83,6 +83,11 @@ constexpr const char* kSums =
 
 }  // namespace
 
+struct Reader::Pinned {
+  explicit Pinned(Connection& connection) : reading(connection) {}
+  Connection::Reading reading;
+};
+
 Reader::Reader(const std::string& path) : path_(path), connection_(std::make_unique<Connection>(path)) {}
 
 Reader::~Reader() = default;
@@ -98,6 +103,15 @@ auto Reader::with(Read read) {
     }
     const Connection::Reading reading(*connection_);
     return read(*connection_);
+  } catch (const sqlite::Error& error) {
+    throw OpenError(explain(path_, error));
+  }
+}
+
+void Reader::pin() {
+  try {
+    pinned_ = std::make_unique<Pinned>(*connection_);
+    connection_->db.integer("SELECT count(*) FROM meta");  // a snapshot begins with the first read
   } catch (const sqlite::Error& error) {
     throw OpenError(explain(path_, error));
   }

@@ -56,6 +56,10 @@ class Reader {
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
+  // From here on every function reads the one snapshot that there is now. The thread may change between two
+  // calls.
+  void pin();
+
   // Walks the primary key backwards; never sorts.
   CallPage calls(const CallFilter& filter);
   std::optional<Call> call(CallId id);
@@ -91,12 +95,14 @@ class Reader {
 
  private:
   class Connection;
+  struct Pinned;
   // Runs `read` on a connection to the file that is there now, in one snapshot.
   template <typename Read>
   auto with(Read read);
 
   const std::string path_;
   std::unique_ptr<Connection> connection_;
+  std::unique_ptr<Pinned> pinned_;
 };
 
 }  // namespace weir::ledger

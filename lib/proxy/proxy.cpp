@@ -19,8 +19,12 @@ Proxy::Proxy(Parts parts, Setup setup)
       setup_(std::move(setup)),
       callers_(setup_.tokens, setup_.bearer_token),
       metrics_(parts_.metrics),
-      client_(parts_.loop, setup_.client) {
-  for (const ProjectSetup& project : setup_.projects) {
+      client_(parts_.loop, setup_.client),
+      upstreams_(upstreams_of(setup_)) {}
+
+std::vector<Proxy::UpstreamPointer> Proxy::upstreams_of(const Setup& setup) {
+  std::vector<UpstreamPointer> upstreams;
+  for (const ProjectSetup& project : setup.projects) {
     auto base = upstream::parse_base_url(project.base_url);
     if (!base) continue;  // none is known for the provider: calls are refused
     Upstream made{.name = project.name,
@@ -31,8 +35,16 @@ Proxy::Proxy(Parts parts, Setup setup)
                   .via = project.via,
                   .lacks_key = project.needs_key && project.api_key.empty()};
     if (!made.ca_file.empty()) (void)tls(made);  // a bad file shows at start
-    upstreams_.push_back(std::move(made));
+    upstreams.push_back(std::make_shared<const Upstream>(std::move(made)));
   }
+  return upstreams;
+}
+
+void Proxy::reload(Setup setup) {
+  upstreams_ = upstreams_of(setup);
+  setup_ = std::move(setup);
+  callers_ = Callers(setup_.tokens, setup_.bearer_token);
+  client_.set_options(setup_.client);
 }
 
 Proxy::~Proxy() {
@@ -51,10 +63,10 @@ const upstream::TlsContext* Proxy::tls(const Upstream& upstream) {
   return context.get();
 }
 
-const Upstream* Proxy::upstream(std::string_view project) const {
+Proxy::UpstreamPointer Proxy::upstream(std::string_view project) const {
   const auto found = std::find_if(upstreams_.begin(), upstreams_.end(),
-                                  [&](const Upstream& candidate) { return candidate.name == project; });
-  return found == upstreams_.end() ? nullptr : &*found;
+                                  [&](const auto& candidate) { return candidate->name == project; });
+  return found == upstreams_.end() ? nullptr : *found;
 }
 
 const admission::PoolSetup* Proxy::pool(std::string_view name) const {
@@ -64,15 +76,15 @@ const admission::PoolSetup* Proxy::pool(std::string_view name) const {
   return found == pools.end() ? nullptr : &*found;
 }
 
-std::vector<const Upstream*> Proxy::members(std::string_view project_or_pool) const {
+std::vector<Proxy::UpstreamPointer> Proxy::members(std::string_view project_or_pool) const {
   if (const admission::PoolSetup* named = pool(project_or_pool)) {
-    std::vector<const Upstream*> found;
+    std::vector<UpstreamPointer> found;
     for (const std::string& project : named->projects) {
-      if (const Upstream* member = upstream(project)) found.push_back(member);
+      if (UpstreamPointer member = upstream(project)) found.push_back(std::move(member));
     }
     return found;
   }
-  if (const Upstream* only = upstream(project_or_pool)) return {only};
+  if (UpstreamPointer only = upstream(project_or_pool)) return {only};
   return {};
 }
 
@@ -106,7 +118,7 @@ void Proxy::handle(http::Exchange& exchange) {
     return refuse(operation.form, 404,
                   fmt::format("no project or pool that the proxy can call is named \"{}\"", target->name));
   }
-  for (const Upstream* member : upstreams) {
+  for (const UpstreamPointer& member : upstreams) {
     if (member->lacks_key) {
       return refuse(
           operation.form, 401,

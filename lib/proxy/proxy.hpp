@@ -54,6 +54,10 @@ class Proxy {
   // Throws std::runtime_error if a CA file cannot be used.
   Proxy(Parts parts, Setup setup);
   ~Proxy();
+
+  // Another configuration, for calls from now on. Throws like the constructor, and then nothing has changed.
+  // A CA file that was read stays as it was read.
+  void reload(Setup setup);
   Proxy(const Proxy&) = delete;
   Proxy& operator=(const Proxy&) = delete;
 
@@ -66,11 +70,14 @@ class Proxy {
  private:
   friend class Relay;
 
-  const Upstream* upstream(std::string_view project) const;
+  using UpstreamPointer = std::shared_ptr<const Upstream>;  // a call keeps the one that it went to
+
+  [[nodiscard]] std::vector<UpstreamPointer> upstreams_of(const Setup& setup);
+  [[nodiscard]] UpstreamPointer upstream(std::string_view project) const;
   // Null for a plain origin. The system's authorities are read when they are first needed: that takes 10 ms.
   const upstream::TlsContext* tls(const Upstream& upstream);
   // The projects that a name stands for, in order; empty: there is none of that name.
-  [[nodiscard]] std::vector<const Upstream*> members(std::string_view project_or_pool) const;
+  [[nodiscard]] std::vector<UpstreamPointer> members(std::string_view project_or_pool) const;
   const admission::PoolSetup* pool(std::string_view name) const;
   // Hands the ledger its batch when what is ready now has been handled: they share one transaction.
   void flush_soon();
@@ -79,12 +86,12 @@ class Proxy {
   void forget(std::list<std::shared_ptr<Relay>>::iterator position) { relays_.erase(position); }
 
   Parts parts_;
-  const Setup setup_;
-  const Callers callers_;
+  Setup setup_;
+  Callers callers_;
   Metrics metrics_;
   upstream::Client client_;
   std::map<std::string, std::unique_ptr<upstream::TlsContext>> tls_;  // by CA file
-  std::vector<Upstream> upstreams_;
+  std::vector<UpstreamPointer> upstreams_;
   simdjson::dom::parser parser_;  // for bodies of ordinary size
   std::list<std::shared_ptr<Relay>> relays_;
   std::size_t held_bytes_ = 0;  // of metered requests' bodies

@@ -183,6 +183,8 @@ Refusal refusal(Form form, const admission::Answer& answer, const Now& now, admi
                      answer.verdict == admission::Verdict::too_many_open
                          ? "as many calls are open as queue.max_open allows"
                          : "the ledger cannot be written, and without it nothing may be admitted");
+    case admission::Verdict::removed:
+      return refusal(form, 404, "the project that the call waited for is not configured any more");
     default:
       return denial(form, answer, now, service);
   }

@@ -157,7 +157,7 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
   std::uint64_t ticket_ = 0;
   ledger::CallId admission_ = 0;  // 0: none is open
   std::string admission_id_;
-  const Upstream* upstream_ = nullptr;
+  std::shared_ptr<const Upstream> upstream_;
   std::string sent_model_;       // a fallback may be another than was asked for
   bool body_rewritten_ = false;  // to name that one
   Micros waited_{0};

@@ -86,6 +86,10 @@ void Relay::decided(const admission::Answer& answer, const Now& now) {
   service.keep(admission_);
   waited_ += answer.waited;
   upstream_ = proxy_.upstream(answer.lane->project_name);
+  if (upstream_ == nullptr) {  // of a pool that has others
+    cancel_admission();
+    return refuse(502, fmt::format("project \"{}\" has no base_url", answer.lane->project_name));
+  }
   sent_model_ = model_;
   if (const admission::PoolSetup* pool = proxy_.pool(quota_name())) {
     // The route's lanes are the pool's projects for the model asked for, then for each fallback.

@@ -243,6 +243,13 @@ void Book::move(LimitId from, LimitId to, const Now& now) {
   limits_[from].taken -= held;
 }
 
+void Book::adopt(LimitId id, const Book& other, LimitId from, const Now& now) {
+  const Limit& source = other.limits_[from];
+  used_now(limits_[id], now);
+  combine(limits_[id].window, source.window, 1);
+  if (source.elsewhere) combine(limits_[id].window, *source.elsewhere, -1);
+}
+
 Book::Counter Book::emptied(const Counter& window) {
   if (const auto* sliding = std::get_if<SlidingWindow>(&window)) return SlidingWindow(sliding->length());
   if (const auto* calendar = std::get_if<CalendarWindow>(&window)) {

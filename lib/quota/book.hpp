@@ -108,6 +108,10 @@ class Book {
   // other windows.
   void restore(LimitId id, WallTime within, std::int64_t amount, const Now& now);
 
+  // Adds what `from`, a limit of another book with the same window, has counted of our own calls: without
+  // what is held and what others used.
+  void adopt(LimitId id, const Book& other, LimitId from, const Now& now);
+
   [[nodiscard]] LimitView view(LimitId id, const Now& now);
   // All that our calls ever took of a limit, what is held included: only differences mean something. A call
   // that is recorded long after it was made is left out, so that this grows as calls are made.

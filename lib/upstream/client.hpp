@@ -51,6 +51,8 @@ class Client {
 
   // Nothing happens before its start(). `receiver` must live until on_end(), on_failure() or cancel().
   std::shared_ptr<Call> call(Request request, Receiver& receiver);
+  // For connections from now on, and for waits that begin from now on.
+  void set_options(const ClientOptions& options) { options_ = options; }
   [[nodiscard]] const ClientStats& stats() const { return stats_; }
 
  private:
@@ -77,7 +79,7 @@ class Client {
   void sweep();
 
   boost::asio::io_context& loop_;
-  const ClientOptions options_;
+  ClientOptions options_;
   ClientStats stats_;
   Connections connections_;  // all
   std::map<Key, std::vector<std::shared_ptr<Connection>>> idle_;

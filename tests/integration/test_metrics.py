@@ -27,6 +27,7 @@ GAUGES = (
     "weir_queue_waiting",
     "weir_ledger_backlog",
     "weir_config_last_reload_successful",
+    "weir_config_last_reload_success_timestamp_seconds",
     "weir_build_info",
 )
 HISTOGRAMS = (

@@ -1,10 +1,12 @@
 // A book rebuilt from the ledger equals the live one, after any traffic, at any moment, whatever the wall
-// clock did.
+// clock did; and so does the one that a reload makes while traffic goes on.
 #include <map>
+#include <optional>
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include "admission/recount.hpp"
 #include "admission/service.hpp"
 #include "ledger/reader.hpp"
 #include "tests/property/quota_random.hpp"
@@ -48,6 +50,26 @@ Setup setup() {
   return setup;
 }
 
+// What an operator may make of it: other amounts, zones of limits, tiers, limits more and less. Not another
+// zone of the project: the ledger's totals of days are cut by that, and those of days gone by stay as they
+// are.
+Setup changed_setup() {
+  Setup changed = setup();
+  ProjectSetup& west = changed.projects[0];
+  west.tier = "tier1";
+  west.limits[0].amount = 3;
+  west.limits[1] = limit({"gemini-*"}, Metric::requests, "10m", 30);
+  west.limits.push_back(limit({"*"}, Metric::requests, "month", 5'000, "Asia/Tokyo"));
+  west.limits.push_back(limit({"gemini-2.5-pro"}, Metric::input_tokens, "1h", 100'000));
+  ProjectSetup& east = changed.projects[1];
+  east.guard = Micros(250'000);
+  east.limits = {limit({"m1"}, Metric::requests, "1s", 3), limit({"*"}, Metric::requests, "week", 400, "UTC"),
+                 limit({"large"}, Metric::total_tokens, "day", 60, "Asia/Tokyo")};
+  changed.consumers[0].max_share = 0.9;
+  changed.consumers[0].limits = {limit({"gemini-*"}, Metric::input_tokens, "60s", 50'000, "")};
+  return changed;
+}
+
 // The daemon without sockets: service and ledger over one file, under a clock of the test's.
 struct Run {
   ledger::Loop loop;
@@ -55,8 +77,8 @@ struct Run {
   ledger::Ledger ledger;
   Service service;
 
-  Run(const std::string& path, const Now& now)
-      : ledger(options(path), loop.post()), service(setup(), catalog::Catalog::embedded(), ledger, metrics) {
+  Run(const std::string& path, const Now& now, const Setup& under)
+      : ledger(options(path), loop.post()), service(under, catalog::Catalog::embedded(), ledger, metrics) {
     ledger::Reader reader(path);
     service.recover(reader, now);
   }
@@ -117,13 +139,14 @@ class World {
         "2026-11-30T23:59:40Z", "2026-03-09T06:58:00Z", "2026-11-22T18:29:30Z", "2026-11-22T14:59:30Z"};
     now_.wall = *parse_rfc3339(random_.pick(starts)) + Micros(random_.between(0, 30'000'000));
     now_.steady = SteadyTime(now_.wall.time_since_epoch() - Micros(random_.between(0, 1) * 3'600'000'000));
-    run_ = std::make_unique<Run>(directory_.file(), now_);
+    run_ = std::make_unique<Run>(directory_.file(), now_, setup_);
   }
 
   void play(int steps) {
     for (int i = 0; i < steps; ++i) {
       step();
       if (random_.percent(2)) restart();
+      if (random_.percent(2)) reload();
     }
     restart();
   }
@@ -246,13 +269,37 @@ class World {
     run_->service.record(*lane, now_.wall - age, Amounts{}, settlement(nullptr), now_);
   }
 
+  // A new configuration, or the same again, while calls come and go: the next restart finds the same.
+  void reload() {
+    if (random_.percent(50)) setup_ = random_.percent(50) ? setup() : changed_setup();
+    std::optional<Recount> counted;
+    for (int attempt = 0; !counted || !run_->service.recount_holds(); ++attempt) {
+      REQUIRE(attempt < 100);
+      counted.reset();
+      std::unique_ptr<ledger::Reader> reader;
+      run_->ledger.cut([this] { run_->service.begin_recount(); },
+                       [&](bool good) {
+                         REQUIRE(good);
+                         reader = std::make_unique<ledger::Reader>(directory_.file());
+                         reader->pin();
+                       });
+      step();  // perhaps after the cut, and before it is on disk
+      REQUIRE(run_->loop.run_until([&] { return reader != nullptr; }));
+      step();
+      counted.emplace(setup_, catalog::Catalog::embedded(), *reader, now_);
+      for (int i = 0; i < 5; ++i) step();
+    }
+    run_->service.reload(setup_, *counted, now_);
+    restart();
+  }
+
   void restart() {
     run_->service.tick(now_);  // as a stop does; leases that end at this moment are closed on both sides
     run_->drain();
     const auto live = picture(run_->service, now_);
     const std::size_t open = run_->service.open_calls();
     run_.reset();
-    run_ = std::make_unique<Run>(directory_.file(), now_);
+    run_ = std::make_unique<Run>(directory_.file(), now_, setup_);
     const auto rebuilt = picture(run_->service, now_);
     CHECK(run_->service.open_calls() == open);
     for (const auto& [name, state] : live) {
@@ -270,6 +317,7 @@ class World {
   Random random_;
   ledger::TempDirectory directory_;
   Now now_;
+  Setup setup_ = setup();
   std::unique_ptr<Run> run_;
   std::vector<ledger::CallId> known_;
 };
