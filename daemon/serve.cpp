@@ -20,7 +20,9 @@
 #include "api/report_pool.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/descriptors.hpp"
+#include "daemon/listen_address.hpp"
 #include "daemon/reload.hpp"
+#include "daemon/service_manager.hpp"
 #include "daemon/service_setup.hpp"
 #include "daemon/version.hpp"
 #include "http/server.hpp"
@@ -77,8 +79,10 @@ proxy::Setup proxy_setup(const Config& config) {
   return setup;
 }
 
-http::ServerOptions server_options(const ServerConfig& config) {
+http::ServerOptions server_options(const ServerConfig& config,
+                                   std::vector<std::pair<int, std::string>> given = {}) {
   http::ServerOptions options;
+  options.given = std::move(given);
   options.listen = config.listen;
   options.allowed_hosts = config.allowed_hosts;
   options.bearer_token = config.bearer_token.reveal();
@@ -87,6 +91,22 @@ http::ServerOptions server_options(const ServerConfig& config) {
   options.max_header_bytes = config.max_header_bytes;
   options.max_body_bytes = config.max_body_bytes;
   return options;
+}
+
+// Sockets of the service manager are served beside those of the configuration, under the same rule.
+std::vector<std::pair<int, std::string>> accepted(const std::vector<GivenSocket>& sockets,
+                                                  const ServerConfig& config) {
+  std::vector<std::pair<int, std::string>> given;
+  for (const GivenSocket& socket : sockets) {
+    if (config.bearer_token.empty() && !parse_listen(socket.address).local()) {
+      throw std::runtime_error(
+          fmt::format("the service manager's socket {} can be reached from other machines: set token_file in "
+                      "[server] to the name of a file with a bearer token",
+                      socket.address));
+    }
+    given.emplace_back(socket.descriptor, socket.address);
+  }
+  return given;
 }
 
 // Signals reach the loop's thread while the loop runs, and no other thread ever. What comes later is held
@@ -115,14 +135,14 @@ class Daemon {
               .metrics = metrics_,
               .now = [this] { return clock_.now(); },
               .process_metrics = telemetry::append_process_metrics,
-              .reload = [this](Reloader::Done done) { reloader_.reload(std::move(done)); }}),
+              .reload = [this](Reloader::Done done) { reload(std::move(done)); }}),
         proxy_({.loop = loop_,
                 .service = service_,
                 .ledger = ledger_,
                 .metrics = metrics_,
                 .now = [this] { return clock_.now(); }},
                proxy_setup(config)),
-        server_(loop_, server_options(config.server),
+        server_(loop_, server_options(config.server, accepted(given_sockets(), config.server)),
                 [this](http::Exchange& exchange) { api_.handle(exchange); },
                 {.prefix = std::string(proxy::Proxy::kPrefix),
                  .handler = [this](http::Exchange& exchange) { proxy_.handle(exchange); }}),
@@ -136,7 +156,8 @@ class Daemon {
         reload_metrics_(metrics_),
         signals_(loop_, SIGTERM, SIGINT, SIGHUP),
         ticker_(loop_),
-        line_timer_(loop_) {
+        line_timer_(loop_),
+        watchdog_timer_(loop_) {
     metrics_
         .add({.name = "weir_build_info",
               .help = "The program that runs; always 1.",
@@ -164,12 +185,30 @@ class Daemon {
     }
     wait_for_signal();
     tick();
+    manager_.ready(status());
+    stay_alive();
     mask_signals(SIG_UNBLOCK);
     loop_.run();
     mask_signals(SIG_BLOCK);
   }
 
  private:
+  [[nodiscard]] std::string status() const {
+    std::string text = "Serving on";
+    for (const std::string& address : server_.addresses()) text += " " + address;
+    return text;
+  }
+
+  // From the loop: one that hangs is not alive.
+  void stay_alive() {
+    if (!manager_.watchdog()) return;
+    manager_.alive();
+    watchdog_timer_.expires_after(*manager_.watchdog() / 3);
+    watchdog_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) stay_alive();
+    });
+  }
+
   void tick() {
     const Now now = clock_.now();
     service_.tick(now);
@@ -216,7 +255,7 @@ class Daemon {
       if (signal == SIGHUP) {
         if (stopping_) return wait_for_signal();
         spdlog::info("SIGHUP: reading the configuration again");
-        reloader_.reload([](const api::ReloadResult&) {});
+        reload([](const api::ReloadResult&) {});
       } else if (!stopping_) {
         stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
       } else {
@@ -230,20 +269,29 @@ class Daemon {
   void apply(const Config& next) {
     proxy_.reload(proxy_setup(next));
     server_.reconfigure(server_options(next.server));
+    raise_descriptor_limit(next.server.max_connections);
+  }
+
+  void reload(Reloader::Done done) {
+    if (!reloader_.under_way()) manager_.reloading();
+    reloader_.reload(std::move(done));
   }
 
   void reloaded(const api::ReloadResult& result) {
     reload_metrics_.count(result.kind == api::ReloadResult::Kind::done, clock_.now().wall);
     log_reload(result);
-    if (result.kind == api::ReloadResult::Kind::done) {
+    const bool good = result.kind == api::ReloadResult::Kind::done;
+    if (good) {
       ++reloads_;
       api_.reconfigured();
       history_due_ = {};
     }
+    if (!stopping_) manager_.ready(status() + (good ? "" : "; the last reload failed, see the log"));
   }
 
   void stop(std::string_view why) {
     stopping_ = true;
+    manager_.stopping();
     spdlog::info("{}: finishing what was accepted, then stopping", why);
     api_.stopping();
     service_.dismiss_waiting(clock_.now());
@@ -259,6 +307,7 @@ class Daemon {
     });
   }
 
+  const ServiceManager manager_ = ServiceManager::of_process();
   asio::io_context loop_{1};
   telemetry::Registry metrics_;
   ledger::Ledger ledger_;
@@ -274,6 +323,7 @@ class Daemon {
   asio::signal_set signals_;
   asio::steady_timer ticker_;
   asio::steady_timer line_timer_;
+  asio::steady_timer watchdog_timer_;
   SteadyTime history_due_{};
   std::uint64_t reloads_ = 0;
   bool stopping_ = false;

@@ -72,10 +72,12 @@ Address parse_address(std::string_view text) {
   return address;
 }
 
-Listener::Listener(std::shared_ptr<Connections> connections, boost::asio::io_context& loop, std::string text)
+Listener::Listener(std::shared_ptr<Connections> connections, boost::asio::io_context& loop, std::string text,
+                   std::optional<int> given)
     : connections_(std::move(connections)),
       text_(std::move(text)),
       address_(parse_address(text_)),
+      given_(given),
       acceptor_(loop),
       pause_(loop) {}
 
@@ -89,6 +91,7 @@ void Listener::fail(const std::error_code& ec, const std::string& advice) const 
 }
 
 void Listener::open() {
+  if (given_) return take_given();
   if (address_.unix_socket) {
     bind_unix();
   } else {
@@ -98,6 +101,17 @@ void Listener::open() {
   acceptor_.listen(boost::asio::socket_base::max_listen_connections, ec);
   if (ec) fail(ec, "");
   acceptor_.non_blocking(true, ec);
+}
+
+void Listener::take_given() {
+  sockaddr_storage name{};
+  socklen_t size = sizeof name;
+  if (::getsockname(*given_, reinterpret_cast<sockaddr*>(&name), &size) != 0) fail(last_error(), "");
+  boost::system::error_code ec;
+  const int protocol = name.ss_family == AF_UNIX ? 0 : IPPROTO_TCP;
+  acceptor_.assign(stream_protocol(name.ss_family, protocol), *given_, ec);
+  if (!ec) acceptor_.non_blocking(true, ec);
+  if (ec) fail(ec, "");
 }
 
 void Listener::bind_tcp() {
@@ -236,7 +250,7 @@ void Listener::stop() {
   if (!acceptor_.is_open()) return;
   remove_file();  // first: nobody new comes to the backlog that is emptied here
   boost::system::error_code ec;
-  while (true) {
+  while (!given_) {
     Socket socket(acceptor_.get_executor());
     acceptor_.accept(socket, ec);
     if (ec == boost::asio::error::connection_aborted) continue;

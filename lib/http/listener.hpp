@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,14 +26,16 @@ Address parse_address(std::string_view text);
 
 class Listener : public std::enable_shared_from_this<Listener> {
  public:
-  Listener(std::shared_ptr<Connections> connections, boost::asio::io_context& loop, std::string text);
+  // `given`: a socket that listens at that address already.
+  Listener(std::shared_ptr<Connections> connections, boost::asio::io_context& loop, std::string text,
+           std::optional<int> given = std::nullopt);
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
   void open();
   void start();
-  // Takes what waits in the backlog, then closes; removes a Unix socket's file.
+  // Takes what waits in the backlog (unless the socket was given), then closes; removes a Unix socket's file.
   void stop();
   void close();
 
@@ -44,6 +47,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
  private:
   using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol, Executor>;
 
+  void take_given();
   void bind_tcp();
   void bind_unix();
   void remove_stale_file();
@@ -55,6 +59,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   const std::shared_ptr<Connections> connections_;
   const std::string text_;
   const Address address_;
+  const std::optional<int> given_;
   Acceptor acceptor_;
   Timer pause_;
   bool owns_file_ = false;  // of a Unix socket: the file is removed only if it is still ours

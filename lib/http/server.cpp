@@ -1,5 +1,6 @@
 #include "http/server.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -44,7 +45,16 @@ Server::~Server() {
 
 void Server::listen() {
   std::vector<std::shared_ptr<Listener>> opened;  // if one fails, those before are closed again
-  for (const auto& address : impl_->connections->options.listen) {
+  const ServerOptions& options = impl_->connections->options;
+  for (const auto& [descriptor, address] : options.given) {
+    opened.push_back(std::make_shared<Listener>(impl_->connections, impl_->loop, address, descriptor));
+    opened.back()->open();
+  }
+  for (const auto& address : options.listen) {
+    if (std::any_of(options.given.begin(), options.given.end(),
+                    [&](const auto& given) { return given.second == address; })) {
+      continue;
+    }
     opened.push_back(std::make_shared<Listener>(impl_->connections, impl_->loop, address));
     opened.back()->open();
   }

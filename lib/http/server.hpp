@@ -26,6 +26,9 @@ namespace weir::http {
 struct ServerOptions {
   std::vector<std::string>
       listen;  // "127.0.0.1:8411", "[::1]:0", "localhost:8411", "unix:/run/weir/weir.sock"
+  // Listening sockets that are there already, and their addresses in the same form; they are closed, but no
+  // file is removed, and what waits in their backlog is left to whoever holds them too.
+  std::vector<std::pair<int, std::string>> given{};
   std::vector<std::string> allowed_hosts;  // beside loopback names
   std::string bearer_token;                // empty: none asked. Compared in constant time
   std::vector<std::string> public_paths;   // for which no token is asked, beside /livez and /readyz
@@ -78,7 +81,7 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Binds all addresses. Throws std::system_error whose
+  // Binds all addresses, but for those of which there is a given socket. Throws std::system_error whose
   // what() names the address and says what to do. A stale Unix socket file is replaced, a live one is an
   // error; its mode is 0660. "[::]" does not take IPv4 connections: list "0.0.0.0" too.
   void listen();
