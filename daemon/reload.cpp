@@ -77,13 +77,17 @@ void Reloader::reload(Done done) {
 
 void Reloader::begin() {
   counts_ = 0;
+  parts_.begun();
   const bool queued =
       parts_.reports.run_without_ledger([this, file = config_.file]() -> api::ReportPool::Then {
-        // The environment too: the service manager may have put other credentials there.
-        auto result = std::make_shared<ConfigResult>(
-            file.empty() ? default_config(Environment::of_process(), catalog::Catalog::embedded())
-                         : load_config(file, Environment::of_process(), catalog::Catalog::embedded()));
-        return [this, result] { read(std::move(*result)); };
+        try {
+          auto result = std::make_shared<ConfigResult>(
+              file.empty() ? default_config(Environment::of_process(), catalog::Catalog::embedded())
+                           : load_config(file, Environment::of_process(), catalog::Catalog::embedded()));
+          return [this, result] { read(std::move(*result)); };
+        } catch (const std::exception& error) {
+          return [this, why = std::string(error.what())] { later(why); };
+        }
       });
   if (!queued) later("too many reports are under way");
 }

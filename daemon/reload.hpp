@@ -45,7 +45,8 @@ class Reloader {
     std::function<Now()> now;
     // Takes over all but the service's part. Throws, before it has changed anything, if that cannot be.
     std::function<void(const Config&)> apply;
-    // Told of every attempt at its end, before those who asked for it.
+    // Told of every attempt at its begin, and at its end, before those who asked for it.
+    std::function<void()> begun;
     Done ended;
   };
 
@@ -54,9 +55,9 @@ class Reloader {
 
   // `done` is called once, from here or later.
   void reload(Done done);
-  [[nodiscard]] bool under_way() const { return !asked_.empty(); }
 
  private:
+  [[nodiscard]] bool under_way() const { return !asked_.empty(); }
   void begin();
   void read(ConfigResult result);
   void count();

@@ -93,17 +93,21 @@ http::ServerOptions server_options(const ServerConfig& config,
   return options;
 }
 
-// Sockets of the service manager are served beside those of the configuration, under the same rule.
+// The configuration's own rule, for addresses that are not its own. Throws if it is broken.
+void require_token(std::string_view whose, const std::string& address, const ServerConfig& config) {
+  if (!config.bearer_token.empty() || parse_listen(address).local()) return;
+  throw std::runtime_error(
+      fmt::format("{} {} can be reached from other machines: set token_file in [server] to the name of a "
+                  "file with a bearer token",
+                  whose, address));
+}
+
+// Sockets of the service manager are served beside those of the configuration.
 std::vector<std::pair<int, std::string>> accepted(const std::vector<GivenSocket>& sockets,
                                                   const ServerConfig& config) {
   std::vector<std::pair<int, std::string>> given;
   for (const GivenSocket& socket : sockets) {
-    if (config.bearer_token.empty() && !parse_listen(socket.address).local()) {
-      throw std::runtime_error(
-          fmt::format("the service manager's socket {} can be reached from other machines: set token_file in "
-                      "[server] to the name of a file with a bearer token",
-                      socket.address));
-    }
+    require_token("the service manager's socket", socket.address, config);
     given.emplace_back(socket.descriptor, socket.address);
   }
   return given;
@@ -151,6 +155,7 @@ class Daemon {
                    .reports = reports_,
                    .now = [this] { return clock_.now(); },
                    .apply = [this](const Config& next) { apply(next); },
+                   .begun = [this] { manager_.reloading(); },
                    .ended = [this](const api::ReloadResult& result) { reloaded(result); }},
                   config),
         reload_metrics_(metrics_),
@@ -267,14 +272,20 @@ class Daemon {
   }
 
   void apply(const Config& next) {
+    // What is listened on stays, whatever the new file says of that.
+    for (const std::string& address : server_.addresses())
+      require_token("the address that is listened on,", address, next.server);
     proxy_.reload(proxy_setup(next));
     server_.reconfigure(server_options(next.server));
     raise_descriptor_limit(next.server.max_connections);
   }
 
   void reload(Reloader::Done done) {
-    if (!reloader_.under_way()) manager_.reloading();
-    reloader_.reload(std::move(done));
+    if (!stopping_) return reloader_.reload(std::move(done));
+    api::ReloadResult late;
+    late.kind = api::ReloadResult::Kind::later;
+    late.errors = {"the daemon is stopping"};
+    done(late);
   }
 
   void reloaded(const api::ReloadResult& result) {

@@ -65,16 +65,20 @@ void Service::reload(const Setup& setup, const Recount& counted, const Now& now)
   });
   forecasts_.start_over(now);
 
+  std::vector<WaitingCall> removed;
   for (WaitingLine::Left& left : waiting) {
     const Lane& first = *left.route->lanes.front();
     const std::string& name = left.route->pool.empty() ? first.project_name : left.route->pool;
     const Route* route = directory_.route(name, first.model, first.consumer, now.wall);
     if (route == nullptr) {
-      left.call.done({.verdict = Verdict::removed, .waited = now.steady - left.call.since});
+      removed.push_back(std::move(left.call));
     } else {
       line_.push(*route, left.priority, route->lanes.front()->weight, std::move(left.call));
     }
   }
+  // An answer may lead to the next request: the line stands by then.
+  for (const WaitingCall& call : removed)
+    call.done({.verdict = Verdict::removed, .waited = now.steady - call.since});
   if (!line_.empty()) pump(now);
 }
 

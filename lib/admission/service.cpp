@@ -55,14 +55,15 @@ Amounts Service::priced(Lane& lane, Amounts want, const Guess& guess, const Now&
 bool Service::try_route(const Route& route, const Amounts& want, const Guess& guess, bool in_line,
                         const Now& now, Attempt& attempt) {
   lacks_.clear();
-  bool first = true;
-  for (Lane* lane : route.lanes) {
+  for (std::size_t place = 0; place < route.lanes.size(); ++place) {
+    Lane* lane = route.lanes[place];
     const Amounts priced_want = priced(*lane, want, guess, now);
     book_.violations(lane->limits, priced_want, now, candidate_);
     const bool fits = candidate_.empty();
     if (fits && !(in_line ? line_.blocks(lane->limits) : line_.lacks(lane->limits))) {
       book_.hold(lane->limits, priced_want);
       attempt.lane = lane;
+      attempt.place = place;
       return true;
     }
     SteadyTime room_at = now.steady;
@@ -82,12 +83,12 @@ bool Service::try_route(const Route& route, const Amounts& want, const Guess& gu
     }
     if (!fits) attempt.again_at = std::min(attempt.again_at, room_at);
     attempt.may_free = attempt.may_free || may_free;
-    if (first || room_at < attempt.room_at) {
+    if (place == 0 || room_at < attempt.room_at) {
       attempt.lane = lane;
+      attempt.place = place;
       attempt.room_at = room_at;
       violations_.swap(candidate_);
     }
-    first = false;
   }
   return false;
 }
@@ -125,7 +126,7 @@ Answer Service::admit(const Ask& ask, const Now& now, const std::function<void(c
     }
     OpenCall* call = open(*attempt.lane, held, ask.guess, ask.lease, Micros(0), {}, now);
     call->explores = explores;
-    return {.verdict = Verdict::admitted, .call = call, .lane = attempt.lane};
+    return {.verdict = Verdict::admitted, .call = call, .lane = attempt.lane, .place = attempt.place};
   }
   const Priority priority = ask.priority.value_or(attempt.lane->priority);
   const SteadyTime retry_at = room_behind_others(ask, priority, attempt, now);
@@ -433,7 +434,8 @@ void Service::pump(const Now& now) {
       const Amounts held = priced(*attempt.lane, waiting->want, waiting->guess, now);
       const Share share = line_.charge(*waiting->flow, *attempt.lane, held);
       const WaitingCall in = line_.admitted(*waiting, *attempt.lane);
-      Answer answer{.verdict = Verdict::admitted, .lane = attempt.lane, .waited = waited};
+      Answer answer{
+          .verdict = Verdict::admitted, .lane = attempt.lane, .place = attempt.place, .waited = waited};
       answer.call = open(*attempt.lane, held, in.guess, in.lease, waited, share, now);
       if (waited > Micros(0)) metrics_.observe_wait(waited);
       in.done(answer);

@@ -48,6 +48,7 @@ struct Answer {
   Verdict verdict = Verdict::denied;
   const OpenCall* call = nullptr;  // admitted
   const Lane* lane = nullptr;      // of the call; or whose limits refused it
+  std::size_t place = 0;           // of that lane in the route
   std::span<const quota::Violation> violations{};
   SteadyTime retry_at{};  // refused: when all limits will have room, as far as is known now
   Micros waited{0};
@@ -155,7 +156,8 @@ class Service {
   // What became of trying a route's lanes in order.
   struct Attempt {
     Lane* lane = nullptr;  // that admits; else the one that has room first: its violations are in violations_
-    SteadyTime room_at{};  // when it has, if nobody comes before; max(): never
+    std::size_t place = 0;  // of it in the route
+    SteadyTime room_at{};   // when it has, if nobody comes before; max(): never
     // When to ask again if nothing happens before; max(): what it waits for is somebody else's turn.
     SteadyTime again_at = SteadyTime::max();
     bool may_free = false;  // what stands in the way may go at any moment

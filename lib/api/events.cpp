@@ -19,6 +19,8 @@ constexpr std::size_t kMostLooks = 2000;  // at limits, in one gathering
 constexpr std::string_view kHead =
     "Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n";
 constexpr std::string_view kRetry = "retry: 2000\n";
+constexpr std::string_view kReconfigured =
+    "{\"reason\":\"a new configuration is in force: load the state again\"}";
 constexpr std::string_view kStartAnew =
     "{\"reason\":\"events were missed: load the state again; what comes next follows on it\"}";
 
@@ -215,7 +217,8 @@ void Events::begin_listening() {
 
 void Events::limits_changed() {
   if (!listening_) return;
-  seen_.assign(service_.book().size(), {});
+  begin_listening();
+  drafts_.push_back({EventType::reset, {}, std::string(kReconfigured)});  // in its place among the others
   gather_soon();
 }
 

@@ -47,7 +47,7 @@ class Events final : public admission::Witness {
   void serve(http::Exchange& exchange);
   // Once a second: heartbeats, and limits that changed because time went by.
   void tick(const Now& now);
-  // After a new configuration all limits are told anew.
+  // There is a new configuration: clients hear a reset, since limits may have gone.
   void limits_changed();
   // Ends all streams.
   void stop();

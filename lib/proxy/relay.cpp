@@ -61,7 +61,7 @@ void Relay::start(std::list<std::shared_ptr<Relay>>::iterator position) {
 // --- the request
 
 bool Relay::hold(std::size_t bytes) {
-  if (bytes > proxy_.setup_.max_held_bytes - proxy_.held_bytes_) return false;
+  if (proxy_.held_bytes_ + bytes > proxy_.setup_.max_held_bytes) return false;
   proxy_.held_bytes_ += bytes;
   held_ += bytes;
   return true;

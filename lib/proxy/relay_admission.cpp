@@ -57,7 +57,10 @@ void Relay::ask(const Now& now) {
   ask.guess = guess_;
   ask.lease = kLease;
   ask.wait = std::max(Micros(0), Micros(patient_until_ - now.steady));
-  if (ask.route == nullptr) return refuse(404, fmt::format("no project or pool is named \"{}\"", name_));
+  if (ask.route == nullptr) {  // a reload has removed it
+    if (held_answer_) return end_with_answer();
+    return refuse(404, fmt::format("no project or pool is named \"{}\"", name_));
+  }
   const admission::Answer answer =
       service.admit(ask, now, [self = shared_from_this()](const admission::Answer& late) {
         self->guarded([&] {
@@ -85,17 +88,16 @@ void Relay::decided(const admission::Answer& answer, const Now& now) {
   ledger::append_id(admission_id_, admission_);
   service.keep(admission_);
   waited_ += answer.waited;
-  upstream_ = proxy_.upstream(answer.lane->project_name);
-  if (upstream_ == nullptr) {  // of a pool that has others
+  auto upstream = proxy_.upstream(answer.lane->project_name);
+  if (upstream == nullptr) {  // of a pool that has others
     cancel_admission();
     return refuse(502, fmt::format("project \"{}\" has no base_url", answer.lane->project_name));
   }
+  upstream_ = std::move(upstream);
   sent_model_ = model_;
   if (const admission::PoolSetup* pool = proxy_.pool(quota_name())) {
     // The route's lanes are the pool's projects for the model asked for, then for each fallback.
-    const auto& lanes = service.route(name_, model_, consumer_, now)->lanes;
-    const auto at = std::find(lanes.begin(), lanes.end(), answer.lane) - lanes.begin();
-    const auto turn = static_cast<std::size_t>(at) / pool->projects.size();
+    const std::size_t turn = answer.place / pool->projects.size();
     if (turn > 0) sent_model_ = pool->fallback.at(model_).at(turn - 1);
   }
   proxy_.parts_.ledger.wait(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import signal
 import threading
 import unittest
 
-from proxytest import BODY, GENERATE, KEY, REPLY, ProxyCase
+from proxytest import BODY, GENERATE, KEY, LIMITS, REPLY, ProxyCase
+from test_events import Stream
 from test_waiting import Asking
-from upstreamtest import Peer, Request
+from upstreamtest import Peer, Request, Upstream
 from weirtest import (
     SANITIZER_RUNTIME,
     Answer,
@@ -185,6 +187,35 @@ class Reload(TestCase):
         self.assertEqual(client.get("/").status, 200, "the page itself is for everybody, as before")
         self.assertNotIn("secret", daemon.stderr())
 
+    def test_no_file_opens_to_others_what_listens_already(self) -> None:
+        text = config(limit(5), listen='["0.0.0.0:0"]', server='token_file = "token"')
+        daemon = self.make(text)
+        token = daemon.directory / "token"
+        token.write_text("first-secret\n")
+        token.chmod(0o600)
+        daemon.launch()
+        port = eventually(
+            "it listens", lambda: re.search(r"http://0\.0\.0\.0:(\d+)", daemon.stderr())
+        )
+        client = Client(f"http://127.0.0.1:{port[1]}")
+        first = {"Authorization": "Bearer first-secret"}
+        # Right by itself, but the addresses stay until the next start.
+        rewrite(daemon, config(limit(9), listen='["127.0.0.1:0"]'))
+        problem = self.check_problem(client.post("/v1/reload", b"", first), 422)
+        self.assertRegex(problem["detail"], r"0\.0\.0\.0.*token_file")
+        self.assertEqual(client.get("/v1/quota").status, 401)
+        quota = self.check(client.get("/v1/quota", first), 200)
+        self.assertEqual([each["amount"] for each in quota["limits"]], [5])
+
+    def test_who_listens_to_events_is_told_to_load_the_state_again(self) -> None:
+        daemon = self.daemon(config(limit(5)))
+        stream = Stream(daemon)
+        self.addCleanup(stream.close)
+        self.check(reload(daemon, config(limit(6))), 200)
+        self.assertIn("configuration", stream.of_type("reset").data["reason"])
+        self.admitted(daemon.client())
+        self.assertEqual(stream.of_type("limit").data["amount"], 6)
+
     def test_under_load_nothing_is_lost_or_counted_twice(self) -> None:
         texts = [
             config(limit(10**6) + limit(10**6, window="60s", models='["m"]')),
@@ -312,6 +343,59 @@ class ReloadOfTheProxy(ProxyCase):
         keys = [request.header("x-goog-api-key") for request in upstream.requests]
         self.assertEqual(keys, [KEY, "another-key-0123456789"])
         self.assertEqual(len(self.closed(daemon.client(), 2)), 2)
+
+    def text(self, upstream: Upstream, proxy: str, name: str = "default") -> str:
+        text = config(LIMITS, project=upstream.project(), more=f"\n[proxy]\n{proxy}\n")
+        return text.replace('name = "default"', f'name = "{name}"')
+
+    def test_a_smaller_bound_on_held_bodies_holds_while_more_is_held(self) -> None:
+        asked, go_on = threading.Event(), threading.Event()
+        self.addCleanup(go_on.set)
+
+        def script(peer: Peer, request: Request) -> None:
+            asked.set()
+            go_on.wait(60)
+            peer.answer(REPLY)
+
+        upstream = self.upstream(script)
+        daemon = self.proxied(upstream)
+        large = BODY | {"labels": "x" * 60_000}
+        with threads(1, lambda _: self.check(daemon.client().post(GENERATE, large), 200)):
+            eventually("the first is at upstream", asked.is_set)
+            smaller = self.text(upstream, "max_held_bytes = 50000\nmax_metered_body_bytes = 50000")
+            self.check(reload(daemon, smaller), 200)
+            self.assertIn("max_held_bytes", self.refused(daemon.client(), 503))
+            go_on.set()
+        self.check(daemon.client().post(GENERATE, BODY), 200)
+
+    def test_a_call_between_two_attempts_gets_upstreams_answer_when_its_project_goes(self) -> None:
+        refusal = {"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}}
+        upstream = self.upstream(lambda peer, _: peer.answer(refusal, "429 Too Many Requests"))
+        daemon = self.proxied(upstream, proxy="retry = 5\nwait_s = 60")
+        answers: list[Answer] = []
+        with threads(1, lambda _: answers.append(daemon.client().post(GENERATE, BODY))):
+            eventually("upstream has refused once", lambda: upstream.requests)
+            gone = self.text(upstream, "", name="other")
+            self.check(reload(daemon, gone), 200)
+        self.assertEqual((answers[0].status, answers[0].json), (429, refusal))
+
+    def test_a_call_that_waits_hears_that_its_project_is_gone(self) -> None:
+        upstream = self.upstream(lambda peer, _: peer.answer(REPLY))
+        daemon = self.proxied(upstream, limits=limit(1))
+        client = daemon.client()
+        self.check(client.post(GENERATE, BODY), 200)
+        # A day's quota is used up; with room soon, it waits.
+        answers: list[Answer] = []
+        self.check(
+            reload(daemon, self.text(upstream, "wait_s = 60").replace(LIMITS, limit(1, "in_flight", ""))),
+            200,
+        )
+        self.admitted(client, model="m")
+        with threads(1, lambda _: answers.append(daemon.client().post(GENERATE, BODY))):
+            eventually("it waits", lambda: client.metrics().sum("weir_queue_waiting") == 1)
+            self.check(reload(daemon, self.text(upstream, "", name="other"), client), 200)
+        self.assertEqual(answers[0].status, 404, answers[0].text)
+        self.assertIn("not configured any more", answers[0].text)
 
 
 if __name__ == "__main__":

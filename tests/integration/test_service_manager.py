@@ -1,19 +1,16 @@
-"""What the daemon tells its service manager, the sockets that it takes from it, and the unit files."""
+"""What the daemon tells its service manager, and the sockets that it takes from it."""
 
 from __future__ import annotations
 
 import pathlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import time
 import unittest
 
-from weirtest import BINARY, Client, Daemon, TestCase, config, environment, eventually, limit
-
-UNITS = pathlib.Path(__file__).resolve().parent.parent.parent / "systemd"
+from weirtest import BINARY, Client, Daemon, TestCase, config, eventually, limit
 
 
 class Manager:
@@ -195,42 +192,6 @@ class Given(TestCase):
             self.launch(daemon, [datagrams])
             self.assertEqual(daemon.wait(), 1)
         self.assertIn("ListenStream=", daemon.stderr())
-
-
-@unittest.skipUnless(shutil.which("systemd-analyze"), "systemd-analyze is not installed")
-class Units(TestCase):
-    def analyze(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["systemd-analyze", *arguments],
-            env=environment(self.directory),
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-
-    def units(self) -> pathlib.Path:
-        """As installed, with the program where it is here."""
-        directory = self.directory / "units"
-        directory.mkdir()
-        for name in ("weir.service", "weir.socket"):
-            text = (UNITS / name).read_text().replace("/usr/bin/weir", BINARY)
-            # Manual pages are looked for where they are installed.
-            text = "".join(
-                line for line in text.splitlines(True) if not line.startswith("Documentation=")
-            )
-            (directory / name).write_text(text)
-        return directory
-
-    def test_the_units_are_right(self) -> None:
-        directory = self.units()
-        checked = self.analyze("verify", str(directory / "weir.service"), str(directory / "weir.socket"))
-        self.assertEqual((checked.returncode, checked.stdout), (0, ""))
-
-    def test_the_service_is_confined(self) -> None:
-        unit = self.units() / "weir.service"
-        rated = self.analyze("security", "--offline=true", "--threshold=15", "--no-pager", str(unit))
-        self.assertEqual(rated.returncode, 0, rated.stdout)
 
 
 if __name__ == "__main__":
