@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "daemon/text/command_line.hpp"
 #include "daemon/version.hpp"
 #include "text/suggest.hpp"
 
@@ -41,7 +42,7 @@ class ExamplesFirst : public CLI::Formatter {
   std::string make_usage(const CLI::App* app, std::string name) const override {
     std::string usage = CLI::Formatter::make_usage(app, std::move(name));
     while (usage.ends_with('\n')) usage.pop_back();
-    return usage + (app->get_name() == "admit" ? " [-- COMMAND...]\n" : "\n");
+    return usage + (runs_command(*app) ? " [-- COMMAND...]\n" : "\n");
   }
   // The type's name without the validators that CLI11 appends to it (":INT in [0 - 9007199254740991]").
   std::string make_option_opts(const CLI::Option* option) const override {
@@ -144,8 +145,8 @@ int run_parsed(std::vector<std::string> arguments, const std::vector<std::string
   add_simulate(program, shell, action);
   add_catalog(program, shell, action);
   add_version(program, shell, action);
-
   for (CLI::App* sub : program.get_subcommands({})) sub->group("Commands");
+  add_generate(program, shell, action);
 
   if (arguments.empty()) {
     shell.err << program.help();

@@ -71,6 +71,8 @@ void add_top(CLI::App& program, Shell& shell, Action& action);
 void add_usage(CLI::App& program, Shell& shell, Action& action);
 // `command`: what stood after "--".
 void add_admit(CLI::App& program, Shell& shell, Action& action, const std::vector<std::string>& command);
+// Hidden.
+void add_generate(CLI::App& program, Shell& shell, Action& action);
 void add_reload(CLI::App& program, Shell& shell, Action& action);
 void add_export(CLI::App& program, Shell& shell, Action& action);
 void add_simulate(CLI::App& program, Shell& shell, Action& action);
