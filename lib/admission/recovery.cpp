@@ -3,7 +3,8 @@
 // Sliding limits and open calls: from the single calls of the longest window and the last quarter of an hour
 // (a short walk along the primary key), and from the few older ones that straddle a quarter of an hour.
 // Calendar limits: from the totals, which hold each closed call once, at its admission; a call that touches a
-// second day straddles, and is added to that day.
+// second day straddles, and is added to that day. The totals of days serve only while they are cut in the
+// zone of the limit: else, and for two days after the project's zone has changed, those of minutes do.
 #include <algorithm>
 #include <map>
 #include <stdexcept>
@@ -15,6 +16,7 @@ namespace weir::admission {
 namespace {
 
 constexpr Micros kMinute = std::chrono::minutes(1);
+constexpr std::int64_t kTwoDays = std::int64_t{2} * 24 * 60;  // in minutes
 
 std::int64_t minutes(WallTime at) {
   return at.time_since_epoch() / kMinute;
@@ -40,6 +42,8 @@ class Recovery {
 
   void run() {
     service_.last_id_ = std::max(reader_.last_id(), service_.last_id_);
+    for (ledger::DayZone& known : reader_.day_zones())
+      service_.day_zones_.insert_or_assign(known.project, std::move(known));
     // First: limits and names that were learned decide what counts where.
     service_.observations_.restore(reader_.observations(), now_);
     make_lanes_of_recent_totals();
@@ -161,12 +165,24 @@ class Recovery {
     }
   }
 
+  // Whether the totals of days say what was charged in `period`: they must have been cut in its zone, and the
+  // days that were cut in another before must all have ended. Days of one number, in two zones, end up to 26
+  // hours apart.
+  bool days_tell(const Project& project, const CalendarPeriod& period) const {
+    if (period.zone != project.setup->time_zone) return false;
+    const auto known = service_.day_zones_.find(service_.ledger_.intern(project.setup->name));
+    if (known == service_.day_zones_.end()) return true;  // nobody has said otherwise
+    const auto& [id, kept] = *known;
+    if (kept.zone != period.zone) return false;  // changed just now
+    return kept.since_minute == 0 || minutes(period.interval.begin) >= kept.since_minute + kTwoDays;
+  }
+
   void period_totals(Project& project, const CalendarPeriod& period) {
     const ledger::NameId id = service_.ledger_.intern(project.setup->name);
     const auto add = [&](const ledger::Key& key, const Amounts& charged) {
       if (key.project == id) restore(key, period, charged);
     };
-    if (period.zone == project.setup->time_zone) {
+    if (days_tell(project, period)) {
       reader_.sum_days(id, project.zone.local_day(period.interval.begin),
                        project.zone.local_day(period.interval.end), add);
     } else {
@@ -196,6 +212,18 @@ class Recovery {
   ledger::CallId walked_from_ = 0;
 };
 
+void Service::keep_day_zones(const Now& now) {
+  for (const ProjectSetup& project : setup_.projects) {
+    const ledger::NameId id = ledger_.intern(project.name);
+    const auto [known, fresh] = day_zones_.try_emplace(id, ledger::DayZone{id, project.time_zone, 0});
+    if (!fresh) {
+      if (known->second.zone == project.time_zone) continue;
+      known->second = {id, project.time_zone, minutes(now.wall)};
+    }
+    ledger_.append(known->second);
+  }
+}
+
 void Service::count(ledger::Reader& reader, const Now& now) {
   for (const auto& [id, name] : reader.names()) {
     if (ledger_.intern(name) != id) throw std::logic_error("the ledger's names are not what the file says");
@@ -205,6 +233,7 @@ void Service::count(ledger::Reader& reader, const Now& now) {
 
 void Service::recover(ledger::Reader& reader, const Now& now) {
   Recovery(*this, reader, now).run();
+  keep_day_zones(now);
   forecasts_.begin(now);
   tick(now);
 }

@@ -63,6 +63,7 @@ void Service::reload(const Setup& setup, const Recount& counted, const Now& now)
     call.explores = false;
     book_.hold(call.lane->limits, call.held);
   });
+  keep_day_zones(now);
   forecasts_.start_over(now);
 
   std::vector<WaitingCall> removed;

@@ -184,6 +184,8 @@ class Service {
   void close(const OpenCall& call, const ledger::Outcome& outcome, const Now& now);
   void correct(const ledger::Call& call, Lane* lane, const ledger::Outcome& outcome, const Now& now);
   void refused(const std::vector<ledger::CallId>& ids);
+  // From now on each project's local days are cut in its zone of now: the ledger keeps since when.
+  void keep_day_zones(const Now& now);
   // Recovery with an empty journal, which takes the ledger's names over.
   void count(ledger::Reader& reader, const Now& now);
   void pump(const Now& now);
@@ -226,6 +228,7 @@ class Service {
   std::vector<ledger::CallId> due_;
   bool pumping_ = false;
   std::optional<Charges> since_recount_;
+  std::map<ledger::NameId, ledger::DayZone> day_zones_;  // by project, as the ledger has them
   std::function<void()> line_changed_ = [] {};
   Witness* witness_ = nullptr;
 };

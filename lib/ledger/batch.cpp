@@ -16,7 +16,8 @@ void move_to_end(std::vector<T>& to, std::vector<T>& from) {
 
 std::size_t Batch::records() const {
   return names.size() + admissions.size() + outcomes.size() + totals.size() + idempotency_keys.size() +
-         observations.size() + corrections.size() + (anchor ? 1 : 0) + (oldest_open != 0 ? 1 : 0);
+         observations.size() + corrections.size() + day_zones.size() + (anchor ? 1 : 0) +
+         (oldest_open != 0 ? 1 : 0);
 }
 
 void Batch::clear() {
@@ -27,6 +28,7 @@ void Batch::clear() {
   idempotency_keys.clear();
   observations.clear();
   corrections.clear();
+  day_zones.clear();
   anchor.reset();
   oldest_open = 0;
   waiters.clear();
@@ -61,6 +63,7 @@ void Batch::absorb(Batch& later) {
   move_to_end(idempotency_keys, later.idempotency_keys);
   move_to_end(observations, later.observations);
   move_to_end(corrections, later.corrections);
+  move_to_end(day_zones, later.day_zones);
   if (later.anchor) anchor = std::move(later.anchor);
   if (later.oldest_open != 0) oldest_open = later.oldest_open;
 }

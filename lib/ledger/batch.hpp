@@ -42,6 +42,7 @@ struct Batch {
   std::vector<IdempotencyKey> idempotency_keys;
   std::vector<ObservationChange> observations;
   std::vector<Correction> corrections;
+  std::vector<DayZone> day_zones;
   std::optional<Anchor> anchor;
   CallId oldest_open = 0;  // 0: unchanged
 

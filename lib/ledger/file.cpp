@@ -88,11 +88,12 @@ void migrate(sqlite::Database& db) {
 
 void check(sqlite::Database& db, const std::string& path) {
   // The ends of the tables: where a torn write would have hit, and what is written next.
-  for (const char* sql : {"SELECT * FROM admissions ORDER BY id DESC LIMIT 1", "SELECT * FROM meta",
-                          "SELECT * FROM outcomes ORDER BY id DESC LIMIT 1", "SELECT * FROM names LIMIT 1",
-                          "SELECT * FROM minutes ORDER BY minute DESC LIMIT 1", "SELECT * FROM days LIMIT 1",
-                          "SELECT * FROM idempotency ORDER BY call DESC LIMIT 1",
-                          "SELECT * FROM observations", "SELECT * FROM corrections"}) {
+  for (const char* sql :
+       {"SELECT * FROM admissions ORDER BY id DESC LIMIT 1", "SELECT * FROM meta",
+        "SELECT * FROM outcomes ORDER BY id DESC LIMIT 1", "SELECT * FROM names LIMIT 1",
+        "SELECT * FROM minutes ORDER BY minute DESC LIMIT 1", "SELECT * FROM days LIMIT 1",
+        "SELECT * FROM idempotency ORDER BY call DESC LIMIT 1", "SELECT * FROM observations",
+        "SELECT * FROM corrections", "SELECT * FROM day_zones"}) {
     db.exec(sql);
   }
   if (db.integer("PRAGMA page_count") * db.integer("PRAGMA page_size") > kFullCheckBytes) return;

@@ -44,6 +44,7 @@ class Journal {
   virtual void append(Observation record) = 0;
   virtual void forget_observation(std::int64_t id) = 0;
   virtual void append(Correction record) = 0;
+  virtual void append(DayZone record) = 0;
   // The oldest call that is still open: recovery looks for open calls from here on, and retention spares
   // them. Monotone.
   virtual void store_oldest_open(CallId id) = 0;

@@ -56,6 +56,10 @@ void Ledger::forget_observation(std::int64_t id) {
   core_->gathering().observations.push_back(std::move(change));
 }
 
+void Ledger::append(DayZone record) {
+  core_->gathering().day_zones.push_back(std::move(record));
+}
+
 void Ledger::append(Correction record) {
   core_->gathering().corrections.push_back(std::move(record));
 }

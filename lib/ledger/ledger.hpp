@@ -99,6 +99,7 @@ class Ledger final : public Journal {
   void append(IdempotencyKey record);
   void forget_observation(std::int64_t id) override;
   void append(Correction record) override;
+  void append(DayZone record) override;
   void store_oldest_open(CallId id) override;
   void store_anchor(const Anchor& anchor);
 

@@ -28,6 +28,7 @@ class NullJournal final : public Journal {
   void append(Observation /*record*/) override {}
   void forget_observation(std::int64_t /*id*/) override {}
   void append(Correction /*record*/) override {}
+  void append(DayZone /*record*/) override {}
   void store_oldest_open(CallId /*id*/) override {}
   void flush() override {}
 

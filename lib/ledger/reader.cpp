@@ -262,6 +262,20 @@ std::vector<Observation> Reader::observations() {
   });
 }
 
+std::vector<DayZone> Reader::day_zones() {
+  return with([](Connection& c) {
+    std::vector<DayZone> zones;
+    auto select = c.db.prepare("SELECT project, zone, since_minute FROM day_zones");
+    while (select.step()) {
+      DayZone& zone = zones.emplace_back();
+      zone.project = static_cast<NameId>(select.integer(0));
+      zone.zone = select.text(1);
+      zone.since_minute = select.integer(2);
+    }
+    return zones;
+  });
+}
+
 std::vector<Correction> Reader::corrections() {
   return with([](Connection& c) {
     std::vector<Correction> corrections;

@@ -77,6 +77,7 @@ class Reader {
   std::vector<IdempotencyKey> idempotency_keys();  // oldest first, by ascending call
   std::vector<Observation> observations();
   std::vector<Correction> corrections();
+  std::vector<DayZone> day_zones();
   // Every call with id >= from, ascending.
   void each_call(CallId from, const std::function<void(const Call&)>& visit);
   // Every closed call whose outcome straddles and whose latest moment (its admission, if that is later) is at

@@ -112,6 +112,14 @@ struct Correction {
   bool operator==(const Correction&) const = default;
 };
 
+// In which zone a project's local days are counted; replaces what was kept before.
+struct DayZone {
+  NameId project = 0;
+  std::string zone;
+  std::int64_t since_minute = 0;  // of the wall clock, since 1970; 0: always, as far as is known
+  bool operator==(const DayZone&) const = default;
+};
+
 // A row of GET /v1/calls, and of the recovery.
 struct Call {
   Admission admission;

@@ -56,6 +56,7 @@ Store::Store(const std::string& path, Durability durability) : db_(open_for_writ
     observation_ = db_.prepare("INSERT OR REPLACE INTO observations VALUES (?,?,?,?,?,?,?,?,?,?,?)");
     forget_ = db_.prepare("DELETE FROM observations WHERE id = ?");
     correction_ = db_.prepare("INSERT OR REPLACE INTO corrections VALUES (?,?,?,?,?)");
+    day_zone_ = db_.prepare("INSERT OR REPLACE INTO day_zones VALUES (?,?,?)");
     meta_ = db_.prepare("UPDATE meta SET value = ?2 WHERE key = ?1");
     meta_text_ = db_.prepare("UPDATE meta SET value = ?2 WHERE key = ?1");
     last_batch_ = db_.prepare("SELECT value FROM meta WHERE key = 'last_batch'");
@@ -145,6 +146,8 @@ void Store::insert(const Batch& batch) {
               std::int64_t{c.uncertain}, std::string_view(c.ratios))
         .run();
   }
+  for (const DayZone& z : batch.day_zones)
+    day_zone_.bind(std::int64_t{z.project}, std::string_view(z.zone), z.since_minute).run();
   if (batch.anchor) {
     meta_text_.bind(std::string_view("anchor_boot_id"), std::string_view(batch.anchor->boot_id)).run();
     put_meta("anchor_offset_us", batch.anchor->offset_us);

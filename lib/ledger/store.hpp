@@ -48,7 +48,7 @@ class Store {
 
   sqlite::Database db_;
   sqlite::Statement name_, admission_, outcome_, minute_, day_, key_, observation_, forget_, correction_,
-      meta_, meta_text_, last_batch_;
+      day_zone_, meta_, meta_text_, last_batch_;
   TotalsFold fold_;
   CallId newest_ = 0;
   CallId oldest_open_ = 0;

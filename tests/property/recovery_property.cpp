@@ -50,20 +50,22 @@ Setup setup() {
   return setup;
 }
 
-// What an operator may make of it: other amounts, zones of limits, tiers, limits more and less. Not another
-// zone of the project: the ledger's totals of days are cut by that, and those of days gone by stay as they
-// are.
+// What an operator may make of it: other amounts, zones of limits and of projects, tiers, limits more and
+// less.
 Setup changed_setup() {
   Setup changed = setup();
   ProjectSetup& west = changed.projects[0];
   west.tier = "tier1";
+  west.time_zone = "Pacific/Kiritimati";
   west.limits[0].amount = 3;
   west.limits[1] = limit({"gemini-*"}, Metric::requests, "10m", 30);
   west.limits.push_back(limit({"*"}, Metric::requests, "month", 5'000, "Asia/Tokyo"));
   west.limits.push_back(limit({"gemini-2.5-pro"}, Metric::input_tokens, "1h", 100'000));
   ProjectSetup& east = changed.projects[1];
   east.guard = Micros(250'000);
+  east.time_zone = "Pacific/Pago_Pago";
   east.limits = {limit({"m1"}, Metric::requests, "1s", 3), limit({"*"}, Metric::requests, "week", 400, "UTC"),
+                 limit({"*"}, Metric::input_tokens, "month", 3'000'000, "Pacific/Pago_Pago"),
                  limit({"large"}, Metric::total_tokens, "day", 60, "Asia/Tokyo")};
   changed.consumers[0].max_share = 0.9;
   changed.consumers[0].limits = {limit({"gemini-*"}, Metric::input_tokens, "60s", 50'000, "")};

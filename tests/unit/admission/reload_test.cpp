@@ -67,6 +67,30 @@ TEST_CASE("a new limit counts the calls of its window that were made before it")
   CHECK(bench.view("m/input_tokens/day").held == 100);
 }
 
+TEST_CASE("another time zone of a project cuts the day that is under way anew") {
+  const auto in = [](const char* zone) {
+    ProjectSetup setup = project("default", {limit({"*"}, Metric::requests, "day", 10, zone)});
+    setup.time_zone = zone;
+    return of({setup});
+  };
+  Bench bench(in("UTC"));
+  const auto call_at = [&](const char* at) {
+    bench.now.wall = *parse_rfc3339(at);
+    REQUIRE(bench.admit("m") == Verdict::admitted);
+    bench.service.settle(bench.last, used(1, 1), bench.now);
+  };
+  call_at("2026-11-22T09:30:00Z");
+  call_at("2026-11-22T10:30:00Z");
+  CHECK(bench.view("*/requests/day").used == 2);
+  reload(bench, in("Pacific/Kiritimati"));  // where the 23rd began at 10:00 UTC
+  CHECK(bench.view("*/requests/day").used == 1);
+  call_at("2026-11-22T10:31:00Z");
+  reload(bench, in("Pacific/Kiritimati"));
+  CHECK(bench.view("*/requests/day").used == 2);
+  reload(bench, in("UTC"));
+  CHECK(bench.view("*/requests/day").used == 3);
+}
+
 TEST_CASE("what is charged between the reading of the ledger and the reload counts once") {
   Bench bench(requests_a_day(10));
   REQUIRE(bench.admit("m") == Verdict::admitted);

@@ -114,7 +114,7 @@ TEST_CASE("a newer schema is refused, by the daemon and by reports") {
   const TempDirectory directory;
   fill(directory.file(), 1);
   sqlite::Database(directory.file(), SQLITE_OPEN_READWRITE).exec("PRAGMA user_version = 7");
-  CHECK(says(refusal(directory.file()), "was written by a newer Weir (schema 7; this one knows up to 3)"));
+  CHECK(says(refusal(directory.file()), "was written by a newer Weir (schema 7; this one knows up to 4)"));
   CHECK_THROWS_AS(Reader(directory.file()), OpenError);
 }
 
@@ -133,6 +133,8 @@ TEST_CASE("a ledger of the first schema opens with its calls, and takes new ones
     ledger.append(
         Admission{.id = 6, .key = {1, 1, 1}, .held = {1, 900, 0, 0, 0}, .estimate = 700, .uncertain = true});
     ledger.append(Correction{.key = {1, 1, 0}, .uncertain = true, .ratios = "3:4"});
+    ledger.append(DayZone{.project = 1, .zone = "UTC", .since_minute = 0});
+    ledger.append(DayZone{.project = 1, .zone = "Asia/Tokyo", .since_minute = 5});
   }
   Reader reader(directory.file());
   CHECK(reader.call(5)->admission.held.input_tokens == 123);
@@ -141,6 +143,7 @@ TEST_CASE("a ledger of the first schema opens with its calls, and takes new ones
   CHECK(reader.call(6)->admission.uncertain);
   CHECK(reader.corrections() ==
         std::vector{Correction{.key = {1, 1, 0}, .uncertain = true, .ratios = "3:4"}});
+  CHECK(reader.day_zones() == std::vector{DayZone{.project = 1, .zone = "Asia/Tokyo", .since_minute = 5}});
 }
 
 TEST_CASE("another program's database is left alone") {
