@@ -44,7 +44,10 @@ nlohmann::json json_of(const ClientAnswer& answer) {
 }
 
 nlohmann::json fetch(Client& client, const ClientRequest& request) {
-  const ClientAnswer answer = client.send(request);
+  return body_of(client, client.send(request));
+}
+
+nlohmann::json body_of(const Client& client, const ClientAnswer& answer) {
   nlohmann::json body = json_of(answer);
   if (answer.status != 200 && answer.status != 201)
     throw CommandError(kFailed, render_problem(body, answer.status));

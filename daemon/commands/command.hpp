@@ -50,6 +50,8 @@ Client connect(const DaemonOptions& options, const Shell& shell);
 // Sends; answers the JSON body of a 200 or 201. Throws CommandError with the problem in words for any other
 // status.
 nlohmann::json fetch(Client& client, const ClientRequest& request);
+// The same of an answer that is there already.
+nlohmann::json body_of(const Client& client, const ClientAnswer& answer);
 // The body as JSON; null if it is none.
 nlohmann::json json_of(const ClientAnswer& answer);
 

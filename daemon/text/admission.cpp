@@ -53,8 +53,9 @@ std::string render_problem(const nlohmann::json& problem, int status) {
   if (out.empty()) out = fmt::format("the daemon answered with status {}", status);
   if (const auto errors = problem.find("errors"); errors != problem.end() && errors->is_array()) {
     for (const auto& error : *errors) {
-      if (error.is_object())
-        out += fmt::format("\n  {}: {}", text_at(error, "pointer"), text_at(error, "detail"));
+      if (!error.is_object()) continue;
+      const std::string pointer = text_at(error, "pointer");
+      out += fmt::format("\n  {}{}{}", pointer, pointer.empty() ? "" : ": ", text_at(error, "detail"));
     }
   }
   const auto retry = problem.find("retry_after_s");

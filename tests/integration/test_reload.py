@@ -112,8 +112,18 @@ class Reload(TestCase):
         self.assertEqual(json.loads(done.stdout)["changes"], [])
         rewrite(daemon, config(limit(-6)))
         done = run_command(daemon.directory, "reload", url=daemon.tcp)
-        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
         self.assertRegex(done.stderr, r"weir\.toml:\d+:\d+: ")
+        rewrite(daemon, config(limit(-6)) + "\nbogus = 1\n")
+        done = run_command(daemon.directory, "reload", url=daemon.tcp)
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(
+            done.stderr, r"has 2 errors\n  /.*weir\.toml:\d+:\d+: .*\n  /.*weir\.toml:\d+:\d+: "
+        )
+        daemon.stop()
+        self.assertEqual(
+            run_command(daemon.directory, "reload", url=daemon.tcp).returncode, 3
+        )
 
     def test_what_cannot_change_is_told_and_stays(self) -> None:
         daemon = self.daemon(config(limit(5)))
