@@ -9,7 +9,7 @@ import signal
 import threading
 import unittest
 
-from proxytest import BODY, GENERATE, KEY, LIMITS, REPLY, ProxyCase
+from proxytest import BODY, GENERATE, KEY, LIMITS, REPLY, STREAM, USAGE, ProxyCase, event
 from test_events import Stream
 from test_waiting import Asking
 from upstreamtest import Peer, Request, Upstream
@@ -377,6 +377,31 @@ class ReloadOfTheProxy(ProxyCase):
             self.assertIn("max_held_bytes", self.refused(daemon.client(), 503))
             go_on.set()
         self.check(daemon.client().post(GENERATE, BODY), 200)
+
+    def test_a_call_under_way_ends_as_it_began_when_its_project_goes(self) -> None:
+        asked, go_on = threading.Event(), threading.Event()
+        self.addCleanup(go_on.set)
+
+        def script(peer: Peer, _: Request) -> None:
+            peer.events()
+            peer.chunk(event("first"))
+            asked.set()
+            go_on.wait(60)
+            peer.chunk(event("last", USAGE))
+            peer.chunk(b"")
+
+        upstream = self.upstream(script)
+        daemon = self.proxied(upstream)
+        answers: list[Answer] = []
+        with threads(1, lambda _: answers.append(daemon.client().post(STREAM, BODY))):
+            eventually("it streams", asked.is_set)
+            self.check(reload(daemon, self.text(upstream, "", name="other")), 200)
+            go_on.set()
+        self.assertEqual(answers[0].status, 200)
+        self.assertIn("last", answers[0].text)
+        call = self.only_call(daemon.client())
+        self.assertEqual((call["project"], call["state"]), ("default", "settled"))
+        self.assertEqual(call["usage"]["total_tokens"], 12)
 
     def test_a_call_between_two_attempts_gets_upstreams_answer_when_its_project_goes(self) -> None:
         refusal = {"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}}
