@@ -139,6 +139,23 @@ _weir() {
 complete -o filenames -F _weir weir
 )";
 
+// What follows "--" is a command of one's own.
+constexpr auto kZshCommand = R"(  local dashes=${words[(i)--]}
+  if (( dashes < CURRENT )); then
+    shift $dashes words
+    (( CURRENT -= dashes ))
+    _normal
+    return
+  fi
+)";
+constexpr auto kFishCommand = R"(function __weir_command
+  set -l words (commandline -opc)
+  set -l dashes (contains -i -- -- $words); or return
+  set -e words[1..$dashes]
+  complete -C "$words "(commandline -ct | string collect --allow-empty)
+end
+)";
+
 }  // namespace
 
 std::string bash_completion(const CommandText& program) {
@@ -170,17 +187,17 @@ std::string zsh_completion(const CommandText& program) {
   for (const CommandText* command : all_of(program)) {
     std::string arguments;
     for (const OptionText& option : command->options) arguments += zsh_option(option);
-    if (command->runs_command) arguments += " '(-)*::command:_normal'";
     if (command->commands.empty()) {
-      out += fmt::format("\n{}() {{\n  _arguments{}\n}}\n", function_of(*command), arguments);
+      out += fmt::format("\n{}() {{\n{}  _arguments{}\n}}\n", function_of(*command),
+                         command->runs_command ? kZshCommand : "", arguments);
       continue;
     }
-    out += fmt::format("\n{}() {{\n  local state\n  local -a commands=(\n", function_of(*command));
+    out += fmt::format("\n{}() {{\n  local state\n  local -a below=(\n", function_of(*command));
     for (const CommandText& each : command->commands)
       out += fmt::format("    {}\n", zsh_quoted(last_word(each) + ":" + each.description));
     out += fmt::format("  )\n  _arguments -C{} '1:command:->command' '*::argument:->argument'\n", arguments);
     out +=
-        "  case $state in\n    command) _describe command commands ;;\n    argument)\n      case $words[1] "
+        "  case $state in\n    command) _describe command below ;;\n    argument)\n      case $words[1] "
         "in\n";
     for (const CommandText& each : command->commands)
       out += fmt::format("        {}) {} ;;\n", last_word(each), function_of(each));
@@ -191,6 +208,7 @@ std::string zsh_completion(const CommandText& program) {
 
 std::string fish_completion(const CommandText& program) {
   std::string out = "# fish completion for weir, made by `weir generate fish`\ncomplete -c weir -f\n";
+  out += kFishCommand;
   for (const CommandText* command : all_of(program)) {
     // In this command, and in none of those below it.
     std::string when;
@@ -208,6 +226,9 @@ std::string fish_completion(const CommandText& program) {
       out += fmt::format("complete -c weir -n {} -a {} -d {}\n", fish_quoted(when), last_word(each),
                          fish_quoted(each.description));
     for (const OptionText& option : command->options) out += fish_option(when, option);
+    if (command->runs_command)
+      out += fmt::format("complete -c weir -n {} -x -a '(__weir_command)'\n",
+                         fish_quoted(when + "; and contains -- -- (commandline -opc)"));
   }
   return out;
 }

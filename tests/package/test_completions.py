@@ -120,6 +120,7 @@ class Bash(Completions):
             ("weir chec\tk\t", ["check-key"]),
             ("weir exp\tca\t--fo\tc\t", ["export", "calls", "--format", "csv"]),
             ("weir admit --priority=n\t", ["admit", "--priority=normal"]),
+            ("weir admit -- dpkg-que\t", ["admit", "--", "dpkg-query"]),
             ("weir check-config so\t", ["check-config", "some.toml"]),
         ]:
             with self.subTest(line=line):
@@ -138,6 +139,7 @@ class Zsh(Completions):
             ("weir che\tk\t", ["check-key"]),
             ("weir exp\tca\t--fo\tcs\t", ["export", "calls", "--format=csv"]),
             ("weir admit --priority n\t", ["admit", "--priority", "normal"]),
+            ("weir admit -- dpkg-deb\t--conte\t", ["admit", "--", "dpkg-deb", "--contents"]),
             ("weir check-config so\t", ["check-config", "some.toml"]),
         ]:
             with self.subTest(line=line):
@@ -165,6 +167,7 @@ class Fish(Completions):
         self.assertEqual(self.offered("weir admit --priority "), ["high", "low", "normal"])
         self.assertEqual(self.offered("weir check-config so"), ["some.toml"])
         self.assertEqual(self.offered("weir status so"), [])
+        self.assertEqual(self.offered("weir admit --model m -- dpkg-que"), ["dpkg-query"])
         for command in self.all_commands():
             with self.subTest(command=command):
                 self.assertEqual(self.offered(f"weir {' '.join(command)} --"), sorted(self.options(*command)))
