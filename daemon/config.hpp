@@ -115,8 +115,9 @@ struct ConsumerConfig {
   std::string name;
   Priority priority = Priority::normal;
   double weight = 1;
-  Secret token;          // as a caller's key it names this consumer; empty: none
-  double max_share = 1;  // (0, 1], of any one limit
+  Secret token;               // who presents it is this consumer, and no more; empty: none
+  double requests_per_s = 0;  // that may come with the token; 0: any number
+  double max_share = 1;       // (0, 1], of any one limit
   // Hold in every project, each with its own counter. LimitSpec::consumer is the consumer's name, and the
   // limit's name ends in
   // "@" and that, so that it never equals a project's. A calendar limit's time_zone may be "": the project's.

@@ -120,6 +120,7 @@ void compare_consumers(const Config& before, const Config& after, Words& words) 
         field(whose(is), "weight", was.weight, is.weight, words);
         field(whose(is), "max_share", was.max_share, is.max_share, words);
         field(whose(is), "token", was.token, is.token, words);
+        field(whose(is), "requests_per_s", was.requests_per_s, is.requests_per_s, words);
         compare_limits(whose(is), was.limits, is.limits, words);
         if (words.size() == said) words.push_back(whose(is) + ": changed");
       });

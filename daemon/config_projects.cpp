@@ -161,7 +161,17 @@ ConsumerConfig read_consumer(ConfigReader& reader, TomlTable& table) {
     table.error("max_share",
                 "max_share must be above 0: it is the part of a limit that the consumer may use");
   }
+  const bool has_token = table.has("token_file");  // a bad one is an error of its own
   read_secret_key(reader, table, "token_file", consumer.token);
+  if (table.number("requests_per_s", consumer.requests_per_s, 0, 1e6)) {
+    if (consumer.requests_per_s < 0.01) {
+      table.error("requests_per_s", "requests_per_s must be at least 0.01; leave it out for no limit");
+    } else if (!has_token) {
+      table.error("requests_per_s",
+                  "requests_per_s needs a token_file: without a token anybody can call himself by the "
+                  "consumer's name");
+    }
+  }
   consumer.limits = read_limits(reader, table, "[[consumers.limits]]", {{}, {}, consumer.name});
   table.finish();
   return consumer;
@@ -253,6 +263,10 @@ void read_consumers(ConfigReader& reader, TomlTable& document, Config& config) {
         reader.findings.error(table.place("token_file"),
                               fmt::format("the token is also that of consumer \"{}\"", other.name));
       }
+    }
+    if (!consumer.token.empty() && consumer.token == config.server.bearer_token) {
+      reader.findings.error(table.place("token_file"),
+                            "the token is also that of [server], which may do everything");
     }
     if (table.has("name")) claim(taken, table, "consumer", consumer.name);
     config.consumers.push_back(std::move(consumer));

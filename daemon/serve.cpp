@@ -63,10 +63,6 @@ proxy::Setup proxy_setup(const Config& config) {
          .needs_key = project.base_url == catalog::Catalog::embedded().base_url(project.provider),
          .via = project.via});
   }
-  for (const ConsumerConfig& consumer : config.consumers) {
-    if (!consumer.token.empty()) setup.tokens.push_back({consumer.name, consumer.token.reveal()});
-  }
-  setup.bearer_token = config.server.bearer_token.reveal();
   setup.wait = Micros(static_cast<std::int64_t>(config.proxy.wait_s * 1e6));
   setup.max_metered_body_bytes = config.proxy.max_metered_body_bytes;
   setup.max_held_bytes = config.proxy.max_held_bytes;
@@ -79,13 +75,17 @@ proxy::Setup proxy_setup(const Config& config) {
   return setup;
 }
 
-http::ServerOptions server_options(const ServerConfig& config,
-                                   std::vector<std::pair<int, std::string>> given = {}) {
+http::ServerOptions server_options(const Config& whole, std::vector<std::pair<int, std::string>> given = {}) {
+  const ServerConfig& config = whole.server;
   http::ServerOptions options;
   options.given = std::move(given);
   options.listen = config.listen;
   options.allowed_hosts = config.allowed_hosts;
   options.bearer_token = config.bearer_token.reveal();
+  for (const ConsumerConfig& consumer : whole.consumers) {
+    if (!consumer.token.empty())
+      options.consumers.push_back({consumer.name, consumer.token.reveal(), consumer.requests_per_s});
+  }
   options.public_paths = api::page_paths();
   options.max_connections = config.max_connections;
   options.max_header_bytes = config.max_header_bytes;
@@ -146,7 +146,7 @@ class Daemon {
                 .metrics = metrics_,
                 .now = [this] { return clock_.now(); }},
                proxy_setup(config)),
-        server_(loop_, server_options(config.server, accepted(given_sockets(), config.server)),
+        server_(loop_, server_options(config, accepted(given_sockets(), config.server)),
                 [this](http::Exchange& exchange) { api_.handle(exchange); },
                 {.prefix = std::string(proxy::Proxy::kPrefix),
                  .handler = [this](http::Exchange& exchange) { proxy_.handle(exchange); }}),
@@ -276,7 +276,7 @@ class Daemon {
     for (const std::string& address : server_.addresses())
       require_token("the address that is listened on,", address, next.server);
     proxy_.reload(proxy_setup(next));
-    server_.reconfigure(server_options(next.server));
+    if (server_.reconfigure(server_options(next))) api_.tokens_changed();
     raise_descriptor_limit(next.server.max_connections);
   }
 

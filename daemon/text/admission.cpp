@@ -64,14 +64,16 @@ std::string render_problem(const nlohmann::json& problem, int status) {
                        human_duration(Micros(static_cast<std::int64_t>(retry->get<double>() * 1e6))));
     if (const auto at = text_at(problem, "retry_at"); !at.empty()) out += fmt::format(", at {}", at);
   }
-  if (status == 401 || status == 403) out += "\ngive its token by --token-file, or by WEIR_TOKEN_FILE";
+  if (status == 401) out += "\ngive its token by --token-file, or by WEIR_TOKEN_FILE";
   return out;
 }
 
 int refusal_exit_code(const nlohmann::json& problem, int status, Micros wait, Micros elapsed) {
   if (status == 422 && problem.is_object() && text_at(problem, "type") == "urn:weir:problem:never-fits")
     return 4;
-  if (status != 429) return 1;
+  const bool too_many =
+      problem.is_object() && text_at(problem, "type") == "urn:weir:problem:too-many-requests";
+  if (status != 429 || too_many) return 1;
   if (wait.count() <= 0) return 4;
   const auto waited = problem.is_object() ? problem.find("waited_s") : problem.end();
   if (waited != problem.end() && waited->is_number()) return waited->get<double>() > 0 ? 5 : 4;

@@ -176,7 +176,8 @@ Lane* Directory::lane(std::string_view project_name, std::string_view asked_mode
     return found->second;
 
   const ConsumerSetup* who = consumer(consumer_name);
-  if (lanes_.size() >= kMaxLanes && consumer_name != kOther) return lane(project_name, model, kOther, now);
+  if (lanes_.size() >= kMaxLanes && who == nullptr && consumer_name != kOther)
+    return lane(project_name, model, kOther, now);
   Lane& lane = lanes_.emplace_back();
   lane.route.lanes.push_back(&lane);
   lane.project = owner;

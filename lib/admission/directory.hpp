@@ -77,7 +77,7 @@ class Directory {
   static constexpr std::size_t kMaxUnlistedModels = 1000;  // per project
   static constexpr std::size_t kMaxUnlistedConsumers = 1000;
   static constexpr std::size_t kMaxLanes =
-      20'000;  // past it, new consumers of a model share the lane of "other"
+      20'000;  // past it, unlisted consumers that are new to a model share the lane of "other"
   static constexpr std::size_t kMaxLearned = 200;    // limits, and names of models; per project
   static constexpr std::size_t kMaxRoutes = 50'000;  // names remembered; past it all are looked up anew
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "api/page.hpp"
+#include "api/rights.hpp"
 #include "http/uri.hpp"
 
 namespace weir::api {
@@ -26,6 +27,14 @@ std::string_view fault_of(simdjson::error_code error) {
   // It does not tell the two apart, nor where.
   if (error == simdjson::NUMBER_ERROR) return "a number is malformed, or out of range";
   return simdjson::error_message(error);
+}
+
+// What a consumer's token may come to.
+bool is_for_consumers(std::string_view path) {
+  for (const std::string_view own : {"/v1/admissions", "/v1/calls", "/v1/quota", "/v1/usage", "/v1/events"}) {
+    if (path.starts_with(own) && (path.size() == own.size() || path[own.size()] == '/')) return true;
+  }
+  return path == "/openapi.json" || path == "/livez" || path == "/readyz" || page_file(path) != nullptr;
 }
 
 void not_allowed(http::Exchange& exchange, std::string_view allow) {
@@ -53,6 +62,10 @@ void Api::handle(Exchange& exchange) {
   const bool post = request.method == Method::post;
   const bool del = request.method == Method::del;
 
+  if (!request.consumer.empty() && !is_for_consumers(path)) {
+    return forbidden(exchange, fmt::format("{} is for the daemon's own token; this one is consumer {}'s",
+                                           path, request.consumer));
+  }
   if (path == "/v1/admissions") return post ? admit(exchange) : not_allowed(exchange, "POST");
   if (const auto id = between(path, "/v1/admissions/", "/settlement")) {
     return post ? settle(exchange, *id) : not_allowed(exchange, "POST");
@@ -88,6 +101,15 @@ void Api::handle(Exchange& exchange) {
                .detail = fmt::format("there is nothing at {}; GET /openapi.json lists what there is", path),
                .errors = {},
                .headers = {}});
+}
+
+std::optional<std::string_view> Api::account(Exchange& exchange, std::string_view consumer) {
+  const std::string_view own = exchange.request().consumer;
+  if (own.empty()) return consumer.empty() ? "default" : consumer;
+  if (consumer.empty() || consumer == own) return own;
+  forbidden(exchange,
+            fmt::format("the token is consumer {}'s, not {}'s; leave \"consumer\" out", own, consumer));
+  return std::nullopt;
 }
 
 std::optional<simdjson::dom::element> Api::json(Exchange& exchange) {

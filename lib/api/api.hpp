@@ -1,5 +1,9 @@
 // The HTTP API (section 3 of the contract): from requests to the service and the ledger's reports, and back.
 //
+// Who comes with a consumer's token (Request::consumer) sees and settles only what is that consumer's; of
+// limits also those of its projects, which bind it too. Admissions of others do not exist for it, what is
+// everybody's is a 403.
+//
 // Owned by the daemon; loop thread only. Answers that wrote a record leave when the ledger has it.
 #pragma once
 
@@ -46,6 +50,8 @@ class Api {
   void stopping();
   // A new configuration is in force.
   void reconfigured() { events_.limits_changed(); }
+  // Other tokens hold now: who listens must show his again.
+  void tokens_changed() { events_.end_streams(); }
   // Once a second.
   void tick() { events_.tick(parts_.now()); }
 
@@ -77,6 +83,9 @@ class Api {
   void ready(Exchange& exchange);
   void reload(Exchange& exchange);
 
+  // On whose account a body that names `consumer` (or nobody: empty) is; nullopt: answered with a 403
+  // already.
+  std::optional<std::string_view> account(Exchange& exchange, std::string_view consumer);
   // nullopt: answered with a 400 already.
   std::optional<simdjson::dom::element> json(Exchange& exchange);
   void send_when_committed(Exchange& exchange);

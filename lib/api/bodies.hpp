@@ -20,9 +20,9 @@ using Errors = std::vector<http::FieldError>;
 struct AdmissionBody {
   std::string_view project = "default";
   std::string_view model;
-  std::string_view consumer = "default";
-  Amounts want;            // as stated; cost left at 0
-  admission::Guess guess;  // read off the upstream request's body
+  std::string_view consumer;  // empty: not named
+  Amounts want;               // as stated; cost left at 0
+  admission::Guess guess;     // read off the upstream request's body
   std::optional<admission::Priority> priority;
   Micros wait{0};
   Micros lease{120'000'000};
@@ -31,7 +31,7 @@ struct AdmissionBody {
 struct CallBody {
   std::string_view project = "default";
   std::string_view model;
-  std::string_view consumer = "default";
+  std::string_view consumer;  // empty: not named
   std::optional<WallTime> at;
   admission::Settlement settlement;
 };

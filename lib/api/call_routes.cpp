@@ -59,6 +59,18 @@ std::string_view unquoted(std::string_view key) {
   return key;
 }
 
+// Each token holder has keys of its own: another's answer is none of its business.
+admission::KeyHash key_of(std::string_view consumer, std::string_view text) {
+  if (consumer.empty()) return admission::hash_of(text);
+  return admission::hash_of(fmt::format("{}\n{}", consumer, text));
+}
+
+// False: the caller's token is that of another consumer.
+bool may_close(const http::Exchange& exchange, std::string_view consumer) {
+  const std::string_view own = exchange.request().consumer;
+  return own.empty() || own == consumer;
+}
+
 AdmissionText text_of(const admission::OpenCall& call) {
   return {.id = call.id,
           .project = call.lane->project_name,
@@ -83,6 +95,9 @@ void Api::admit(Exchange& exchange) {
   const AdmissionBody body = read_admission(*document, service.setup().max_wait, errors);
   if (!errors.empty()) return bad_fields(exchange, std::move(errors));
 
+  const auto consumer = account(exchange, body.consumer);
+  if (!consumer) return;
+
   std::optional<admission::KeyHash> key;
   std::uint64_t body_hash = 0;
   if (const std::string_view text = unquoted(exchange.request().header("Idempotency-Key")); !text.empty()) {
@@ -90,13 +105,13 @@ void Api::admit(Exchange& exchange) {
       return bad_fields(exchange,
                         {{"", fmt::format("Idempotency-Key must be at most {} bytes", kMaxKeyBytes)}});
     }
-    key = admission::hash_of(text);
+    key = key_of(exchange.request().consumer, text);
     body_hash = admission::hash_of(exchange.request().body).low >> 1;
     if (repeat_by_key(exchange, *key, body_hash)) return;
   }
 
   const Now now = parts_.now();
-  const admission::Route* route = service.route(body.project, body.model, body.consumer, now);
+  const admission::Route* route = service.route(body.project, body.model, *consumer, now);
   if (route == nullptr) return unknown_project(exchange, body.project);
   const admission::Ask ask{.route = route,
                            .want = body.want,
@@ -228,6 +243,9 @@ void Api::settle(Exchange& exchange, std::string_view id_text) {
   const auto id = ledger::parse_id(id_text);
   if (!id) return unknown_admission(exchange, id_text);
 
+  const admission::OpenCall* open = parts_.service.open_call(*id);
+  if (open != nullptr && !may_close(exchange, open->lane->consumer))
+    return unknown_admission(exchange, id_text);
   const admission::Settled settled = parts_.service.settle(*id, settlement, parts_.now());
   if (settled.verdict != admission::SettleVerdict::not_open) {
     return answer_settled(exchange, settled, settled.lane->project_name, settled.lane->model,
@@ -277,6 +295,9 @@ void Api::answer_settled(Exchange& exchange, const admission::Settled& settled, 
 void Api::cancel(Exchange& exchange, std::string_view id_text) {
   const auto id = ledger::parse_id(id_text);
   if (!id) return unknown_admission(exchange, id_text);
+  const admission::OpenCall* open = parts_.service.open_call(*id);
+  if (open != nullptr && !may_close(exchange, open->lane->consumer))
+    return unknown_admission(exchange, id_text);
   const admission::SettleVerdict verdict = parts_.service.cancel(*id, parts_.now());
   if (verdict != admission::SettleVerdict::not_open) return answer_cancelled(exchange, verdict);
   look_up(exchange, *id, [this](Exchange& held, const ledger::Call& call) {
@@ -318,7 +339,7 @@ void Api::look_up(Exchange& exchange, ledger::CallId id,
           auto call = reader.call(id);
           return [this, held, id, found, call = std::move(call)] {
             looked_up_.erase(id);
-            if (call) {
+            if (call && may_close(*held, parts_.ledger.name(call->admission.key.consumer))) {
               found(*held, *call);
             } else {
               std::string text;
@@ -351,7 +372,9 @@ void Api::record(Exchange& exchange) {
   if (body.at && *body.at > now.wall + kClockTolerance)
     errors.push_back({"/at", "must not lie in the future"});
   if (!errors.empty()) return bad_fields(exchange, std::move(errors));
-  admission::Lane* lane = parts_.service.directory().lane(body.project, body.model, body.consumer, now.wall);
+  const auto consumer = account(exchange, body.consumer);
+  if (!consumer) return;
+  admission::Lane* lane = parts_.service.directory().lane(body.project, body.model, *consumer, now.wall);
   if (lane == nullptr) {
     if (parts_.service.directory().is_pool(body.project)) {
       return bad_fields(exchange, {{"/project", "is a pool: name the project that made the call"}});

@@ -35,8 +35,8 @@ void EventRing::append_id_line(std::string& out, std::uint64_t number) const {
   out += '\n';
 }
 
-void EventRing::add(EventType type, std::string project, std::string_view data) {
-  Event event{.type = type, .project = std::move(project), .text = {}};
+void EventRing::add(EventType type, Subject subject, std::string_view data) {
+  Event event{.type = type, .subject = std::move(subject), .text = {}};
   event.text.reserve(data.size() + 64);
   append_id_line(event.text, next_++);
   event.text += "event: ";

@@ -19,10 +19,15 @@ std::string_view to_string(EventType type);
 // Those that a client can choose; nullopt for another word.
 std::optional<EventType> parse_event_type(std::string_view word);
 
+struct Subject {  // of an event; empty names: of none, for everybody
+  std::string project;
+  std::string consumer;
+};
+
 struct Event {
   EventType type = EventType::reset;
-  std::string project;  // empty: of none, for everybody
-  std::string text;     // "id: …\nevent: …\ndata: …\n\n"
+  Subject subject;
+  std::string text;  // "id: …\nevent: …\ndata: …\n\n"
 };
 
 class EventRing {
@@ -34,7 +39,7 @@ class EventRing {
   EventRing(std::uint64_t run, Bounds bounds);
 
   // `data`: one line.
-  void add(EventType type, std::string project, std::string_view data);
+  void add(EventType type, Subject subject, std::string_view data);
   // Forgets all, and that more may have happened: who goes on from before has missed something.
   void clear();
 

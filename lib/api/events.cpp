@@ -106,6 +106,7 @@ void Events::serve(http::Exchange& exchange) {
   client->next = resumed.value_or(ring_.end());
   client->sent_at = now_().steady;
   client->exchange = exchange.shared_from_this();
+  client->consumer = exchange.request().consumer;
   clients_.push_back(client);
   // The callback must not keep the exchange alive.
   exchange.on_abandoned([this, weak = std::weak_ptr(client)] {
@@ -121,6 +122,13 @@ void Events::serve(http::Exchange& exchange) {
   serving([&] { pump(*client); });
 }
 
+bool Events::concerns(const Event& event, const Client& client) {
+  const auto& [project, consumer] = event.subject;
+  if (!client.project.empty() && !project.empty() && project != client.project) return false;
+  if (client.consumer.empty()) return true;
+  return event.type != EventType::observation && (consumer.empty() || consumer == client.consumer);
+}
+
 // Sends what the client has not had yet, as far as its connection takes it.
 void Events::pump(Client& client) {
   if (client.gone) return;
@@ -134,7 +142,7 @@ void Events::pump(Client& client) {
     for (; client.next < ring_.end() && pushed < kChunkBytes; ++client.next) {
       const Event& event = ring_[client.next];
       if (!client.types.test(static_cast<std::size_t>(event.type))) continue;
-      if (!client.project.empty() && !event.project.empty() && event.project != client.project) continue;
+      if (!concerns(event, client)) continue;
       client.exchange->push(event.text);
       pushed += event.text.size();
     }
@@ -190,6 +198,11 @@ void Events::stop() {
   stopped_ = true;
   service_.watch(nullptr);
   timer_.cancel();
+  end_streams();
+}
+
+void Events::end_streams() {
+  if (!clients_.empty()) last_client_ = now_().steady;
   for (const auto& client : std::exchange(clients_, {})) {
     client->exchange->on_abandoned(nullptr);
     if (client->blocked) {
@@ -222,14 +235,14 @@ void Events::limits_changed() {
   gather_soon();
 }
 
-std::string* Events::draft(EventType type, std::string_view project) {
+std::string* Events::draft(EventType type, const admission::Lane& lane) {
   const auto kind = static_cast<std::size_t>(type);
   if (drafted_[kind] >= kMostOfAKind) {
     ++omitted_[kind];
     return nullptr;
   }
   ++drafted_[kind];
-  drafts_.push_back({type, std::string(project), {}});
+  drafts_.push_back({type, {lane.project_name, lane.consumer}, {}});
   return &drafts_.back().data;
 }
 
@@ -284,7 +297,7 @@ void Events::gather_limits(const Now& now) {
     if (was.known && was.view == is.view && was.waiting == is.waiting) continue;
     was = is;
     const std::string& project = service_.directory().owner(id).setup->name;
-    drafts_.push_back({EventType::limit, project, {}});
+    drafts_.push_back({EventType::limit, {project, book.spec(id).consumer}, {}});
     append_limit(drafts_.back().data, project, book.spec(id), is.view,
                  service_.forecasts().forecast(id, is.view, now), is.waiting);
     ++told;
@@ -309,7 +322,7 @@ void Events::gather_observations() {
     }
     changed = true;
     const std::string_view project = ledger_.name(seen.project);
-    drafts_.push_back({EventType::observation, std::string(project), {}});
+    drafts_.push_back({EventType::observation, {.project = std::string(project), .consumer = {}}, {}});
     append_observation(drafts_.back().data, seen, project);
   }
   for (; was != observations_.end(); ++was) forgotten(*was);
@@ -325,7 +338,7 @@ void Events::publish(Drafts drafts, ledger::Commit result) {
     seen_.assign(seen_.size(), {});
     ring_.add(EventType::reset, {}, kStartAnew);
   } else {
-    for (Draft& draft : drafts) ring_.add(draft.type, std::move(draft.project), draft.data);
+    for (Draft& draft : drafts) ring_.add(draft.type, std::move(draft.subject), draft.data);
   }
   serving([this] {
     for (const auto& client : clients_) pump(*client);
@@ -337,7 +350,7 @@ void Events::publish(Drafts drafts, ledger::Commit result) {
 void Events::admitted(const admission::OpenCall& call) {
   gather_soon();
   const admission::Lane& lane = *call.lane;
-  std::string* data = draft(EventType::admission, lane.project_name);
+  std::string* data = draft(EventType::admission, lane);
   if (data == nullptr) return;
   ledger::Call record;
   record.admission.id = call.id;
@@ -348,14 +361,14 @@ void Events::admitted(const admission::OpenCall& call) {
 
 void Events::closed(const admission::Lane& lane, const ledger::Call& call) {
   gather_soon();
-  if (std::string* data = draft(EventType::settlement, lane.project_name))
+  if (std::string* data = draft(EventType::settlement, lane))
     append_call(*data, call, lane.project_name, lane.model, lane.consumer);
 }
 
 void Events::refused(const admission::Answer& answer, const Now& now) {
   gather_soon();
   const admission::Lane& lane = *answer.lane;
-  std::string* data = draft(EventType::denial, lane.project_name);
+  std::string* data = draft(EventType::denial, lane);
   if (data == nullptr) return;
   const quota::Book& book = service_.book();
   const bool never = answer.verdict == admission::Verdict::never_fits;

@@ -49,7 +49,9 @@ class Events final : public admission::Witness {
   void tick(const Now& now);
   // There is a new configuration: clients hear a reset, since limits may have gone.
   void limits_changed();
-  // Ends all streams.
+  // Ends all streams; clients may come again, with a token that holds.
+  void end_streams();
+  // For good.
   void stop();
 
   // Witness
@@ -62,6 +64,7 @@ class Events final : public admission::Witness {
     std::shared_ptr<http::Exchange> exchange;
     std::bitset<kEventTypes> types;
     std::string project;     // empty: all
+    std::string consumer;    // whose token it has; empty: it sees everything
     std::uint64_t next = 0;  // of the ring
     SteadyTime sent_at{};    // when something last left
     bool blocked = false;    // it takes no more for now
@@ -69,15 +72,16 @@ class Events final : public admission::Witness {
   };
   struct Draft {
     EventType type;
-    std::string project;
+    Subject subject;
     std::string data;
   };
   using Drafts = std::vector<Draft>;
 
+  static bool concerns(const Event& event, const Client& client);
   bool read_query(http::Exchange& exchange, Client& client);
   void begin_listening();
   // The data to fill for an event; nullptr if there are too many of its kind, and it is only counted.
-  std::string* draft(EventType type, std::string_view project);
+  std::string* draft(EventType type, const admission::Lane& lane);
   void gather_soon();
   void gather();
   void gather_limits(const Now& now);

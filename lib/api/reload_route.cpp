@@ -1,8 +1,10 @@
 // POST /v1/reload: the configuration is read again.
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "api/api.hpp"
 #include "api/render.hpp"
+#include "api/rights.hpp"
 
 namespace weir::api {
 namespace {
@@ -52,6 +54,7 @@ void tell(http::Exchange& exchange, const ReloadResult& result) {
 }  // namespace
 
 void Api::reload(Exchange& exchange) {
+  spdlog::info("{} asks to read the configuration again", described(exchange.request()));
   const auto held = exchange.shared_from_this();
   parts_.reload([held](const ReloadResult& result) { tell(*held, result); });
 }

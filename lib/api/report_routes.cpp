@@ -3,10 +3,12 @@
 #include <map>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "api/api.hpp"
 #include "api/call_export.hpp"
 #include "api/render.hpp"
+#include "api/rights.hpp"
 #include "api/usage_report.hpp"
 #include "http/uri.hpp"
 #include "ledger/call_id.hpp"
@@ -100,15 +102,19 @@ void Api::quota(Exchange& exchange) {
   append_time(body_, now.wall);
   body_ += ",\"limits\":[";
   quota::Book& book = parts_.service.book();
+  const std::string_view own = exchange.request().consumer;
   std::vector<std::size_t> waiting;
   parts_.service.line().count_waiting(waiting);
   for (admission::Project& project : directory.projects()) {
     if (!project_name.empty() && project.setup->name != project_name) continue;
     const std::vector<quota::LimitId>* limits = &project.limits;
-    if (!model.empty()) limits = &directory.lane(project.setup->name, model, "default", now.wall)->limits;
+    if (!model.empty()) {
+      limits = &directory.lane(project.setup->name, model, own.empty() ? "default" : own, now.wall)->limits;
+    }
     for (const quota::LimitId id : *limits) {
       const quota::LimitView view = book.view(id, now);
       if (book.spec(id).gate && !view.exhausted_until) continue;
+      if (!own.empty() && !book.spec(id).consumer.empty() && book.spec(id).consumer != own) continue;
       if (body_.back() != '[') body_ += ',';
       append_limit(body_, project.setup->name, book.spec(id), view,
                    parts_.service.forecasts().forecast(id, view, now), id < waiting.size() ? waiting[id] : 0);
@@ -124,6 +130,7 @@ void Api::quota(Exchange& exchange) {
 void Api::usage(Exchange& exchange) {
   auto form = std::make_shared<UsageReport>();
   ledger::UsageQuery& query = form->query;
+  query.consumer = exchange.request().consumer;
   const auto read = [&](const std::string& name, const std::string& value) -> std::string {
     if (name == "since") return read_time(value, query.since);
     if (name == "until") return read_time(value, query.until);
@@ -185,6 +192,13 @@ void Api::calls(Exchange& exchange) {
   if (!read_query(exchange, {"project", "model", "consumer", "status", "since", "until", "limit", "cursor"},
                   read))
     return;
+  if (const std::string_view own = exchange.request().consumer; !own.empty()) {
+    if (!filter.consumer.empty() && filter.consumer != own) {
+      return forbidden(exchange, fmt::format("the token is consumer {}'s, not {}'s; leave \"consumer\" out",
+                                             own, filter.consumer));
+    }
+    filter.consumer = own;
+  }
 
   const std::string_view accept = exchange.request().header("Accept");
   if (accept.find("application/x-ndjson") != std::string_view::npos) {
@@ -223,6 +237,7 @@ void Api::forget_observation(Exchange& exchange, std::string_view id_text) {
                                   .errors = {},
                                   .headers = {}});
   }
+  spdlog::info("observation {} is forgotten, at the request of {}", id_text, described(exchange.request()));
   exchange.write({.status = 204});
   send_when_committed(exchange);
 }

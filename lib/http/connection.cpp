@@ -7,6 +7,7 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 namespace weir::http {
@@ -43,7 +44,12 @@ void Connection::start(Connections::List::iterator position) {
   position_ = position;
   boost::system::error_code ignored;  // a client that is gone already shows at the first read
   socket_->non_blocking(true, ignored);
-  if (!unix_socket_) socket_->set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+  if (unix_socket_) {
+    peer_ = peer_of(socket_->native_handle());
+    if (peer_) shared_->peers.connected(*peer_, coarse_now());
+  } else {
+    socket_->set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+  }
   if (const int bytes = shared_->options.send_buffer_bytes; bytes > 0) {
     socket_->set_option(boost::asio::socket_base::send_buffer_size(bytes), ignored);
   }
@@ -126,6 +132,8 @@ void Connection::wait_for_input() {
 void Connection::view_request() {
   parser_.view(input_, request_);
   request_.over_unix_socket = unix_socket_;
+  request_.consumer = consumer_;
+  request_.peer = peer_;
   if (request_.request_id.empty()) {
     if (own_id_[0] == '\0') shared_->ids.next(own_id_);
     request_.request_id = {own_id_.data(), own_id_.size()};
@@ -138,14 +146,15 @@ void Connection::head_done() {
   const auto& route = shared_->streamed;
   const bool streamed = !route.prefix.empty() && request_.path.starts_with(route.prefix);
   if (!unix_socket_) {
-    if (const auto problem = shared_->guard.check({.path = request_.path,
-                                                   .host = parser_.host(),
+    if (const auto problem = shared_->guard.check({.host = parser_.host(),
                                                    .target_authority = parser_.target_authority(),
-                                                   .origin = parser_.origin(),
-                                                   .authorization = parser_.authorization(),
-                                                   .own_credentials = streamed})) {
+                                                   .origin = parser_.origin()})) {
       return parser_.body_done() ? refuse(*problem) : refuse_and_close(*problem);
     }
+  }
+  if (!streamed) {
+    if (const auto problem = look_at_token())
+      return parser_.body_done() ? refuse(*problem) : refuse_and_close(*problem);
   }
   if (streamed) {
     streamed_ = true;
@@ -157,6 +166,33 @@ void Connection::head_done() {
                       .detail = "the body has " + std::to_string(*length) + " bytes; " +
                                 std::to_string(shared_->options.max_body_bytes) + " are accepted"});
   }
+}
+
+Caller Connection::identify(std::string_view secret) {
+  return shared_->credentials.identify(secret, !unix_socket_, coarse_now());
+}
+
+std::optional<Problem> Connection::look_at_token() {
+  const Caller caller = identify(bearer_token(parser_.authorization().value_or(std::string_view())));
+  consumer_ = caller.consumer;
+  if (!caller.known && !shared_->is_public(request_.path)) {
+    return Problem{.status = 401,
+                   .title = "Token required",
+                   .detail = "send the daemon's token, or a consumer's, as \"Authorization: Bearer ...\"",
+                   .headers = "WWW-Authenticate: Bearer\r\n"};
+  }
+  if (caller.wait_s > 0) {
+    too_many_requests_ = std::make_unique<Problem>(Problem{
+        .status = 429,
+        .type = "urn:weir:problem:too-many-requests",
+        .title = "Too many requests",
+        .detail =
+            fmt::format("consumer {} may send {} requests a second, and this one was not looked at; send "
+                        "it again later (requests_per_s in [[consumers]] of the configuration)",
+                        caller.consumer, caller.requests_per_s),
+        .headers = fmt::format("Retry-After: {}\r\n", caller.wait_s)});
+  }
+  return std::nullopt;
 }
 
 void Connection::refuse(const Problem& problem) {
@@ -184,6 +220,7 @@ void Connection::refuse_and_close(const Problem& problem) {
 
 void Connection::dispatch() {
   view_request();
+  if (const auto problem = std::exchange(too_many_requests_, nullptr)) return refuse(*problem);
   state_ = State::owed;
   deadline_ = CoarseTime::max();  // the handler's own
   close_after_ = !parser_.keep_alive();
@@ -287,6 +324,7 @@ bool Connection::finish_answer() {
   request_ = {};
   own_id_[0] = '\0';
   clear(scratch_);
+  consumer_.clear();
   waiting_ = Waiting::nothing;
   continue_said_ = data_waits_ = false;
   if (streamed_) forget_stream();

@@ -42,6 +42,7 @@ class Connection final : public Exchange {
   void committed(ledger::Commit result) override;
   void on_abandoned(std::function<void()> callback) override;
   std::string& scratch() override { return scratch_; }
+  Caller identify(std::string_view secret) override;
   void receive_body(BodySink sink) override;
   void resume_body() override;
   void begin(const PushedHead& head) override;
@@ -77,6 +78,7 @@ class Connection final : public Exchange {
 
   void view_request();
   void head_done();
+  [[nodiscard]] std::optional<Problem> look_at_token();
   void dispatch();
   void call(const Server::Handler& handler);
   void refuse(const Problem& problem);  // an answer of our own; the connection goes on
@@ -124,6 +126,7 @@ class Connection final : public Exchange {
   const std::shared_ptr<Connections> shared_;
   std::optional<Socket> socket_;  // none once closed: an Exchange may be held for longer than the loop lives
   const bool unix_socket_;
+  std::optional<Peer> peer_;
   const bool refused_;
   Connections::List::iterator position_;
 
@@ -151,6 +154,8 @@ class Connection final : public Exchange {
   RequestParser parser_;
   Request request_;
   std::array<char, 16> own_id_{};
+  std::string consumer_;                        // whose token came with the request under way
+  std::unique_ptr<Problem> too_many_requests_;  // what it is answered once its body has come
 
   std::string answer_;           // of the request under way, until it is ready
   std::size_t answer_head_ = 0;  // length of its head

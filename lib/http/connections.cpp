@@ -31,9 +31,16 @@ Connections::Connections(boost::asio::io_context& loop, ServerOptions server_opt
       options(std::move(server_options)),
       handler(std::move(server_handler)),
       streamed(std::move(streamed_route)),
-      guard(options.allowed_hosts, options.bearer_token, options.public_paths),
+      guard(options.allowed_hosts),
+      credentials(options.bearer_token, options.consumers),
       timer_(loop),
       sweep_interval_(sweep_interval(options)) {}
+
+bool Connections::is_public(std::string_view path) const {
+  return path == "/livez" || path == "/readyz" ||
+         std::find(options.public_paths.begin(), options.public_paths.end(), path) !=
+             options.public_paths.end();
+}
 
 void Connections::add(Socket socket, bool unix_socket) {
   if (!timer_) return;  // the server has ended

@@ -15,7 +15,9 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "http/coarse_time.hpp"
+#include "http/credentials.hpp"
 #include "http/guard.hpp"
+#include "http/peers.hpp"
 #include "http/reply_head.hpp"
 #include "http/server.hpp"
 
@@ -50,6 +52,8 @@ class Connections : public std::enable_shared_from_this<Connections> {
   // The server's end: all end, without callbacks into the handler's world, and the loop may go.
   void shut_down();
 
+  // No token is asked for it.
+  [[nodiscard]] bool is_public(std::string_view path) const;
   [[nodiscard]] bool stopping() const { return stopping_; }
   [[nodiscard]] bool empty() const { return list_.empty(); }
 
@@ -58,6 +62,8 @@ class Connections : public std::enable_shared_from_this<Connections> {
   const Server::Handler handler;
   const Server::Streamed streamed;
   Guard guard;
+  Credentials credentials;
+  PeerLog peers;
   ServerStats stats;
   DateCache date;
   RequestIds ids;

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "http/credentials.hpp"
+#include "http/peers.hpp"
 #include "ledger/ledger.hpp"
 
 namespace weir::http {
@@ -31,7 +33,11 @@ struct Request {
   std::string_view trailers;  // of a chunked body that has come whole: lines, each ended by "\r\n"
   // The caller's X-Request-Id if it is sane (1-128 of [A-Za-z0-9._:-]), else ours: 16 hex digits.
   std::string_view request_id;
+  // Whose token the caller presented: it may see and settle only what is that consumer's. Empty: everything.
+  // Not set for streamed routes: see Exchange::identify().
+  std::string_view consumer;
   bool over_unix_socket = false;
+  std::optional<Peer> peer;  // over a Unix socket
 
   // Value of the first header of that name (any case); empty if absent.
   [[nodiscard]] std::string_view header(std::string_view name) const;
@@ -100,6 +106,9 @@ class Exchange : public ledger::Waiter, public std::enable_shared_from_this<Exch
   virtual void on_abandoned(std::function<void()> callback) = 0;
 
   // --- For routes that are called as soon as the head is there (Server's `streamed`) ---
+
+  // Whose `secret` this is, which the caller presented somewhere. Counts as a request.
+  virtual Caller identify(std::string_view secret) = 0;
 
   // The body, from its beginning; once. Only now is "Expect: 100-continue" answered. `sink` is called from
   // here or later, the last time with `last`; never again once the client has gone, of which on_abandoned()

@@ -63,22 +63,7 @@ bool is_loopback_host(std::string_view host) {
          (host.size() > kName.size() + 1 && host[host.size() - kName.size() - 1] == '.');
 }
 
-bool bearer_matches(std::string_view authorization, std::string_view token) {
-  constexpr std::string_view kScheme = "bearer ";
-  if (!starts_with_ignoring_case(authorization, kScheme)) return false;
-  auto given = authorization.substr(kScheme.size());
-  given.remove_prefix(std::min(given.find_first_not_of(' '), given.size()));
-  unsigned difference = given.size() == token.size() ? 0 : 1;
-  for (std::size_t i = 0; i < token.size(); ++i) {
-    const char c = i < given.size() ? given[i] : '\0';
-    difference |= static_cast<unsigned char>(c) ^ static_cast<unsigned char>(token[i]);
-  }
-  return difference == 0;
-}
-
-Guard::Guard(const std::vector<std::string>& allowed_hosts, std::string bearer_token,
-             std::vector<std::string> public_paths)
-    : token_(std::move(bearer_token)), public_paths_(std::move(public_paths)) {
+Guard::Guard(const std::vector<std::string>& allowed_hosts) {
   for (const auto& host : allowed_hosts) allow(host);
 }
 
@@ -126,17 +111,6 @@ std::optional<Problem> Guard::check(const Visit& visit) const {
         .detail = fmt::format("pages of \"{}\" may not call this daemon; to let them, add its host to "
                               "allowed_hosts in [server] of the configuration",
                               *visit.origin)};
-  }
-  const auto is_public = [&] {
-    return visit.path == "/livez" || visit.path == "/readyz" ||
-           std::find(public_paths_.begin(), public_paths_.end(), visit.path) != public_paths_.end();
-  };
-  if (!token_.empty() && !visit.own_credentials &&
-      !bearer_matches(visit.authorization.value_or(std::string_view()), token_) && !is_public()) {
-    return Problem{.status = 401,
-                   .title = "Token required",
-                   .detail = "send the daemon's token as \"Authorization: Bearer ...\"",
-                   .headers = "WWW-Authenticate: Bearer\r\n"};
   }
   return std::nullopt;
 }

@@ -65,15 +65,19 @@ void Server::listen() {
   }
 }
 
-void Server::reconfigure(const ServerOptions& options) {
+bool Server::reconfigure(const ServerOptions& options) {
   Connections& connections = *impl_->connections;
   connections.options.max_connections = options.max_connections;
   connections.options.max_header_bytes = options.max_header_bytes;
   connections.options.max_body_bytes = options.max_body_bytes;
-  connections.guard = Guard(options.allowed_hosts, options.bearer_token, options.public_paths);
+  connections.guard = Guard(options.allowed_hosts);
   for (const auto& listener : impl_->listeners) {
     if (const auto host = listener->specific_host(); !host.empty()) connections.guard.allow(host);
   }
+  Credentials credentials(options.bearer_token, options.consumers);
+  if (credentials.same_as(connections.credentials)) return false;
+  connections.credentials = std::move(credentials);
+  return true;
 }
 
 std::vector<std::string> Server::addresses() const {

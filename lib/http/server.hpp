@@ -3,10 +3,11 @@
 // Thread rule: everything, the destructor too, on the thread that runs `loop` (or while none does).
 // On TCP, before a route sees a request: its Host must be a loopback name, an address that the server was
 // told to bind to, or one of allowed_hosts, else 403 (DNS rebinding); so must its Origin, if it has one, or
-// be the same host as Host; with a bearer_token, 401 without it, but for /livez and /readyz. A Unix socket
-// asks none of this: its file mode decides. Malformed or oversized requests never reach the handler: 400,
-// 408, 413, 417, 431, 501 as problem details, and the connection is closed after the client had time to read
-// that.
+// be the same host as Host; with a bearer_token, 401 without it or a consumer's, but for public paths. A Unix
+// socket asks none of this: its file mode decides. On either, who presents a consumer's token has that
+// consumer's rights, and 429 when it sends more requests than it may. Malformed or oversized requests never
+// reach the handler: 400, 408, 413, 417, 431, 501 as problem details, and the connection is closed after the
+// client had time to read that.
 #pragma once
 
 #include <chrono>
@@ -19,6 +20,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "http/credentials.hpp"
 #include "http/exchange.hpp"
 
 namespace weir::http {
@@ -31,7 +33,8 @@ struct ServerOptions {
   std::vector<std::pair<int, std::string>> given{};
   std::vector<std::string> allowed_hosts;  // beside loopback names
   std::string bearer_token;                // empty: none asked. Compared in constant time
-  std::vector<std::string> public_paths;   // for which no token is asked, beside /livez and /readyz
+  std::vector<ConsumerToken> consumers{};
+  std::vector<std::string> public_paths;  // for which no token is asked, beside /livez and /readyz
   // Past it an idle connection ends for a new one; if none is idle, the new one is answered 503 and closed.
   std::size_t max_connections = 4096;
   std::size_t max_header_bytes = 16 * 1024;  // past it 431; so are more than 128 header lines
@@ -52,10 +55,11 @@ struct ServerOptions {
 struct ServerStats {
   std::size_t connections = 0;  // open now
   std::uint64_t accepted = 0;
-  std::uint64_t refused = 0;       // connections beyond max_connections
-  std::uint64_t displaced = 0;     // idle ones that ended for new ones
-  std::uint64_t requests = 0;      // that the handler saw
-  std::uint64_t bad_requests = 0;  // that it did not: malformed, too large, refused by Host, Origin or token
+  std::uint64_t refused = 0;    // connections beyond max_connections
+  std::uint64_t displaced = 0;  // idle ones that ended for new ones
+  std::uint64_t requests = 0;   // that the handler saw
+  // That it did not: malformed, too large, too many, refused by Host, Origin or token.
+  std::uint64_t bad_requests = 0;
   std::uint64_t timeouts = 0;
   std::uint64_t accept_errors = 0;
 };
@@ -66,8 +70,8 @@ class Server {
   using Handler = std::function<void(Exchange&)>;
 
   // A route that streams: called for paths that begin with `prefix` as soon as the head is there, to receive
-  // the body itself, of whatever size. It also looks at the caller's credentials itself: no bearer_token is
-  // asked for on its behalf.
+  // the body itself, of whatever size. It also looks for the caller's token itself, and has it looked up by
+  // Exchange::identify().
   struct Streamed {
     std::string prefix;  // "/proxy/"; empty: no such route
     Handler handler;
@@ -85,9 +89,10 @@ class Server {
   // what() names the address and says what to do. A stale Unix socket file is replaced, a live one is an
   // error; its mode is 0660. "[::]" does not take IPv4 connections: list "0.0.0.0" too.
   void listen();
-  // From the next request on: allowed_hosts, bearer_token, public_paths, max_connections; from the next
+  // From the next request on: allowed_hosts, bearer_token, consumers, max_connections; from the next
   // connection on, max_header_bytes and max_body_bytes. The rest of `options` stays as it was.
-  void reconfigure(const ServerOptions& options);
+  // True: other tokens than before hold.
+  bool reconfigure(const ServerOptions& options);
   // What was bound, ports resolved ("127.0.0.1:43817").
   [[nodiscard]] std::vector<std::string> addresses() const;
   // Stops accepting (what waits in the backlog is still accepted), closes idle connections, serves what has

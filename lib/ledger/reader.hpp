@@ -37,6 +37,7 @@ enum class Bucket : std::uint8_t { none, hour, day };
 struct UsageQuery {
   std::optional<WallTime> since, until;  // exact to the minute: since is rounded down, until up
   bool by_project = true, by_model = true, by_consumer = true;
+  std::string consumer;  // only that one's; empty: all
   Bucket bucket = Bucket::none;
   std::optional<Zone> zone;  // of day buckets; default: the project's own
   // The zone in which the project's local days were counted; default: UTC for all.

@@ -7,15 +7,6 @@
 namespace weir::proxy {
 namespace {
 
-bool same(std::string_view given, std::string_view secret) {
-  unsigned difference = given.size() == secret.size() ? 0 : 1;
-  for (std::size_t i = 0; i < secret.size(); ++i) {
-    const char c = i < given.size() ? given[i] : '\0';
-    difference |= static_cast<unsigned char>(c) ^ static_cast<unsigned char>(secret[i]);
-  }
-  return difference == 0;
-}
-
 // As a label and a name in the ledger: 1 to 128 printable characters.
 bool sane_name(std::string_view name) {
   return !name.empty() && name.size() <= 128 &&
@@ -38,15 +29,9 @@ std::string_view presented_key(const http::Request& request, std::string_view qu
   return subprotocol_key.empty() ? query_key : subprotocol_key;
 }
 
-std::optional<std::string> Callers::identify(std::string_view key, const http::Request& request) const {
-  const ConsumerToken* found = nullptr;
-  for (const ConsumerToken& candidate : tokens_) {
-    if (same(key, candidate.token)) found = &candidate;
-  }
-  if (found != nullptr) return found->consumer;
-  if (!bearer_token_.empty() && !request.over_unix_socket && !same(key, bearer_token_)) return std::nullopt;
+std::string_view named_consumer(const http::Request& request) {
   const std::string_view named = request.header("X-Weir-Consumer");
-  return sane_name(named) ? std::string(named) : "default";
+  return sane_name(named) ? named : "default";
 }
 
 }  // namespace weir::proxy

@@ -17,7 +17,6 @@ namespace weir::proxy {
 Proxy::Proxy(Parts parts, Setup setup)
     : parts_(std::move(parts)),
       setup_(std::move(setup)),
-      callers_(setup_.tokens, setup_.bearer_token),
       metrics_(parts_.metrics),
       client_(parts_.loop, setup_.client),
       upstreams_(upstreams_of(setup_)) {}
@@ -43,7 +42,6 @@ std::vector<Proxy::UpstreamPointer> Proxy::upstreams_of(const Setup& setup) {
 void Proxy::reload(Setup setup) {
   upstreams_ = upstreams_of(setup);
   setup_ = std::move(setup);
-  callers_ = Callers(setup_.tokens, setup_.bearer_token);
   client_.set_options(setup_.client);
 }
 
@@ -90,8 +88,9 @@ std::vector<Proxy::UpstreamPointer> Proxy::members(std::string_view project_or_p
 
 void Proxy::handle(http::Exchange& exchange) {
   const http::Request& request = exchange.request();
-  const auto refuse = [&](Form form, int status, std::string_view detail) {
-    const Refusal refused = refusal(form, status, detail);
+  const auto refuse = [&](Form form, int status, std::string_view detail, std::int64_t wait_s = 0) {
+    Refusal refused = refusal(form, status, detail);
+    if (wait_s > 0) refused.headers += fmt::format("Retry-After: {}\r\n", wait_s);
     exchange.reply({.status = refused.status, .body = refused.body, .headers = refused.headers});
   };
   const auto target = parse_target(request.path, request.query);
@@ -109,11 +108,18 @@ void Proxy::handle(http::Exchange& exchange) {
   }
   // First of all: who asks. Even which projects there are is not for everybody.
   const Query query = without_key(target->query);
-  const auto consumer = callers_.identify(presented_key(request, query.key), request);
-  if (!consumer) {
+  const http::Caller caller = exchange.identify(presented_key(request, query.key));
+  if (!caller.known) {
     return refuse(operation.form, 401,
                   "give a consumer's token, or the daemon's, as the API key: this daemon asks for one");
   }
+  if (caller.wait_s > 0) {
+    return refuse(operation.form, 429,
+                  fmt::format("consumer {} may send {} requests a second; send it again later",
+                              caller.consumer, caller.requests_per_s),
+                  caller.wait_s);
+  }
+  const std::string consumer(caller.consumer.empty() ? named_consumer(request) : caller.consumer);
   if (upstreams.empty()) {
     return refuse(operation.form, 404,
                   fmt::format("no project or pool that the proxy can call is named \"{}\"", target->name));
@@ -133,7 +139,7 @@ void Proxy::handle(http::Exchange& exchange) {
                               target->name));
   }
   auto relay = std::make_shared<Relay>(*this, exchange.shared_from_this(), *target, query.rest,
-                                       std::move(operation), *consumer);
+                                       std::move(operation), consumer);
   relays_.push_front(relay);
   relay->start(relays_.begin());
 }

@@ -87,7 +87,6 @@ class Proxy {
 
   Parts parts_;
   Setup setup_;
-  Callers callers_;
   Metrics metrics_;
   upstream::Client client_;
   std::map<std::string, std::unique_ptr<upstream::TlsContext>> tls_;  // by CA file

@@ -23,16 +23,9 @@ struct ProjectSetup {
   std::optional<upstream::Via> via;  // the HTTP proxy on the way to base_url
 };
 
-struct ConsumerToken {
-  std::string consumer;
-  std::string token;
-};
-
 struct Setup {
   std::vector<ProjectSetup> projects;
-  std::vector<ConsumerToken> tokens;
-  std::string bearer_token;  // of the daemon; "" = callers need none
-  Micros wait{30'000'000};   // for room, unless the caller says otherwise
+  Micros wait{30'000'000};  // for room, unless the caller says otherwise
   std::size_t max_metered_body_bytes = std::size_t{20} << 20;
   std::size_t max_held_bytes = std::size_t{256} << 20;  // of metered requests' bodies, together
   std::size_t retries = 0;                              // further attempts at most, after a 429 or 503

@@ -32,7 +32,7 @@ class Event:
 class Stream:
     """A client of the stream. Blocks until an event comes, or DEADLINE_S."""
 
-    def __init__(self, daemon: Daemon, query: str = "", last_id: str = "", receive_buffer: int | None = None) -> None:
+    def __init__(self, daemon: Daemon, query: str = "", last_id: str = "", receive_buffer: int | None = None, headers: str = "") -> None:
         host, port = daemon.tcp.removeprefix("http://").split(":")
         self.socket = socket.socket()
         self.socket.settimeout(DEADLINE_S)
@@ -40,7 +40,7 @@ class Stream:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.connect((host, int(port)))
         resume = f"Last-Event-ID: {last_id}\r\n" if last_id else ""
-        self.socket.sendall(f"GET /v1/events{query} HTTP/1.1\r\nHost: localhost\r\n{resume}\r\n".encode())
+        self.socket.sendall(f"GET /v1/events{query} HTTP/1.1\r\nHost: localhost\r\n{headers}{resume}\r\n".encode())
         self._bytes = self.socket.makefile("rb")
         self.status = int(self._bytes.readline().split()[1])
         self.headers: dict[str, str] = {}

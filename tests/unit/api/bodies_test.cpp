@@ -112,7 +112,7 @@ TEST_CASE("null counts as absent, and defaults hold") {
   const AdmissionBody body = read_admission(parser.parse(text).value(), std::chrono::seconds(60), errors);
   CHECK(errors.empty());
   CHECK(body.project == "default");
-  CHECK(body.consumer == "default");
+  CHECK(body.consumer.empty());
   CHECK(body.want == Amounts{});
   CHECK(body.lease == std::chrono::seconds(120));
 }

@@ -7,7 +7,7 @@ namespace {
 
 EventRing ring_of(int events, EventRing::Bounds bounds = {}) {
   EventRing ring(0xabc, bounds);
-  for (int i = 0; i < events; ++i) ring.add(EventType::limit, "p", "{}");
+  for (int i = 0; i < events; ++i) ring.add(EventType::limit, {"p", "c"}, "{}");
   return ring;
 }
 
@@ -15,11 +15,11 @@ EventRing ring_of(int events, EventRing::Bounds bounds = {}) {
 
 TEST_CASE("an event is the bytes that leave, with an id that ascends by one") {
   EventRing ring(0xabc, {});
-  ring.add(EventType::admission, "p", R"({"a":1})");
-  ring.add(EventType::denial, "q", "{}");
+  ring.add(EventType::admission, {"p", "c"}, R"({"a":1})");
+  ring.add(EventType::denial, {"q", ""}, "{}");
   CHECK(ring[1].text == "id: abc-1\nevent: admission\ndata: {\"a\":1}\n\n");
   CHECK(ring[2].text == "id: abc-2\nevent: denial\ndata: {}\n\n");
-  CHECK(ring[2].project == "q");
+  CHECK(ring[2].subject.project == "q");
   CHECK(ring.begin() == 1);
   CHECK(ring.end() == 3);
 }
@@ -49,14 +49,14 @@ TEST_CASE("the oldest events go when there are too many, or too many bytes") {
 
   EventRing light(0xabc, {.events = 1000, .bytes = 1000});
   const std::string data(200, 'x');
-  for (int i = 0; i < 100; ++i) light.add(EventType::limit, "p", data);
+  for (int i = 0; i < 100; ++i) light.add(EventType::limit, {"p", "c"}, data);
   CHECK(light.bytes() <= 1000);
   CHECK(light.end() - light.begin() == 4);
 }
 
 TEST_CASE("one event larger than the ring still gets through") {
   EventRing ring(0xabc, {.events = 1000, .bytes = 100});
-  ring.add(EventType::limit, "p", std::string(500, 'x'));
+  ring.add(EventType::limit, {"p", "c"}, std::string(500, 'x'));
   CHECK(ring.end() - ring.begin() == 1);
 }
 
@@ -65,7 +65,7 @@ TEST_CASE("who was there before the ring was emptied has missed something") {
   ring.clear();
   CHECK_FALSE(ring.after("abc-3"));
   CHECK(ring.bytes() == 0);
-  ring.add(EventType::limit, "p", "{}");
+  ring.add(EventType::limit, {"p", "c"}, "{}");
   CHECK_FALSE(ring.after("abc-3"));
   CHECK(ring.after("abc-4") == 5);
   CHECK(ring[5].text.starts_with("id: abc-5\n"));

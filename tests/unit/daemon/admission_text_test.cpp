@@ -51,6 +51,8 @@ TEST_CASE("only a call that really waited has timed out") {
   CHECK(refusal_exit_code(said_not, 429, seconds(5), seconds(6)) == 4);
   CHECK(refusal_exit_code({{"type", "urn:weir:problem:never-fits"}}, 422, seconds(0), seconds(0)) == 4);
   CHECK(refusal_exit_code({{"type", "about:blank"}}, 422, seconds(0), seconds(0)) == 1);
+  CHECK(refusal_exit_code({{"type", "urn:weir:problem:too-many-requests"}}, 429, seconds(0), seconds(0)) ==
+        1);
   CHECK(refusal_exit_code(json(), 500, seconds(5), seconds(5)) == 1);
 }
 

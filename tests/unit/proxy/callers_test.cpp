@@ -26,28 +26,12 @@ TEST_CASE("the key is found in each of its places, the header first") {
   CHECK(presented_key(subprotocol.request, "c") == "k");
 }
 
-TEST_CASE("a token names its consumer; another key leaves that to the header") {
-  const Callers callers({{"chat", "t1"}, {"batch", "t2"}}, "");
-  const Head named(head("X-Weir-Consumer: other\r\n"));
-  CHECK(callers.identify("t2", named.request) == "batch");
-  CHECK(callers.identify("t22", named.request) == "other");
-  CHECK(callers.identify("", named.request) == "other");
-  CHECK(callers.identify("", Head(head("")).request) == "default");
-  CHECK(callers.identify("", Head(head("X-Weir-Consumer: a b\r\n")).request) == "default");
-  CHECK(callers.identify("", Head(head("X-Weir-Consumer: " + std::string(129, 'x') + "\r\n")).request) ==
+TEST_CASE("a header names the consumer, if the name is sane") {
+  CHECK(named_consumer(Head(head("X-Weir-Consumer: other\r\n")).request) == "other");
+  CHECK(named_consumer(Head(head("")).request) == "default");
+  CHECK(named_consumer(Head(head("X-Weir-Consumer: a b\r\n")).request) == "default");
+  CHECK(named_consumer(Head(head("X-Weir-Consumer: " + std::string(129, 'x') + "\r\n")).request) ==
         "default");
-}
-
-TEST_CASE("a daemon with a token lets nobody in without one, but for its Unix socket") {
-  const Callers callers({{"chat", "t1"}}, "admin");
-  Head plain(head(""));
-  CHECK(!callers.identify("", plain.request));
-  CHECK(!callers.identify("admi", plain.request));
-  CHECK(!callers.identify("adminn", plain.request));
-  CHECK(callers.identify("admin", plain.request) == "default");
-  CHECK(callers.identify("t1", plain.request) == "chat");
-  plain.request.over_unix_socket = true;
-  CHECK(callers.identify("", plain.request) == "default");
 }
 
 }  // namespace weir::proxy::test
