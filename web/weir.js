@@ -37,15 +37,21 @@ async function loadCalls() {
   for (const call of [...recent.calls, ...refused.calls]) refusals.add(call);
 }
 
-async function loadObservations() {
-  let seen = [];
+/** Runs what only the daemon's own token opens; with a consumer's, that section is not there. */
+async function ifAllowed(title, work) {
+  const section = byId(title).closest("section");
   try {
-    seen = (await load("/v1/observations")).observations;
+    await work();
+    section.hidden = false;
   } catch (error) {
-    if (error.status !== 403) throw error; // not for a consumer's token
+    if (error.status !== 403) throw error;
+    section.hidden = true;
   }
-  observations.replace(seen);
 }
+
+const loadObservations = () =>
+  ifAllowed("observations-title", async () => observations.replace((await load("/v1/observations")).observations));
+const loadHealth = () => ifAllowed("health-title", () => health(denials));
 
 async function loadToday() {
   const midnight = new Date(clock.now()).setHours(0, 0, 0, 0);
@@ -105,7 +111,7 @@ const loadAll = () =>
     loadCalls,
     loadToday,
     () => chart.refresh(),
-    () => health(denials),
+    loadHealth,
   );
 
 function onEvent(type, data) {
@@ -154,7 +160,7 @@ setInterval(() => {
   attempt(
     loadToday,
     () => chart.refresh(),
-    () => health(denials),
+    loadHealth,
     ...(missed ? [loadCalls] : []),
   );
 }, SLOW_MS);

@@ -296,6 +296,25 @@ describe("the status page", () => {
     );
   });
 
+  it("shows a consumer's part to who comes with that consumer's token, without complaint", async () => {
+    const consumers = '\n[[consumers]]\nname = "chat"\ntoken_file = "chat"\n[[consumers]]\nname = "batch"\nmax_share = 0.5\n';
+    const weir = await daemon(TEN + consumers, { token: "the-daemons-own", files: { chat: "the-token-of-chat" } });
+    for (const consumer of ["chat", "batch"]) await weir.settle(await weir.admit({ consumer }));
+    const page = await open(browser, weir);
+    await eventually("the dialog opens", () => page.locator("#token-dialog[open]").count());
+    await page.locator("#token").fill("the-token-of-chat");
+    await page.keyboard.press("Enter");
+    await live(page);
+    await eventually("its call is listed", async () => /chat/.test(await page.textContent("main")));
+    await eventually("the limits are there", () => row(page, PER_DAY).count());
+    assert.doesNotMatch(await page.textContent("main"), /batch/);
+    assert.deepEqual(
+      page.complaints.filter((complaint) => !/status of 40[13]/.test(complaint)),
+      [],
+    );
+    assert.deepEqual(await faults(page), []);
+  });
+
   it("works with 500 limits", async () => {
     const weir = await daemon(
       limits(...Array.from({ length: 500 }, (_, i) => [`model-${String(i).padStart(3, "0")}`, "requests", "day", 10])),

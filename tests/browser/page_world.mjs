@@ -32,12 +32,13 @@ export async function eventually(what, condition) {
 
 /** `weir serve` in a directory of its own, on a port that stays the same when it is started again. */
 export class Daemon {
-  constructor(config, { token = "" } = {}) {
+  constructor(config, { token = "", files = {} } = {}) {
     this.directory = mkdtempSync(join(tmpdir(), "weir-page-"));
     this.token = token;
     this.config = config;
     this.port = 0;
-    if (token) writeFileSync(join(this.directory, "token"), token, { mode: 0o600 });
+    for (const [name, text] of Object.entries(token ? { token, ...files } : files))
+      writeFileSync(join(this.directory, name), text, { mode: 0o600 });
   }
 
   async start() {
