@@ -85,7 +85,9 @@ void Ledger::Core::flush() {
   if (gathering_->empty()) return;
   if (failing_) {
     give_later(hold_gathered());
-  } else if (!writing_) {
+  } else if (writing_) {
+    wanted_ = true;
+  } else {
     // A batch of waiters alone also takes this way: rare, and it keeps one order for all answers.
     submit_gathered();
   }
@@ -117,8 +119,10 @@ void Ledger::Core::committed(WriteResult result) {
     }
   }
   for (const Cut& cut : batch->cuts) cut.state(true);
-  // The writer gets on with what came in meanwhile, before the answers take their time.
-  if (!failing_) flush();
+  // The writer gets on with what came in meanwhile, before the answers take their time; what nobody wants
+  // written yet goes on gathering.
+  const bool wanted = std::exchange(wanted_, false);
+  if (!failing_ && (wanted || recovered)) flush();
   if (!result.notice.empty()) notice(result.notice);
   if (recovered) notice(fmt::format("{}: the ledger is written again; nothing is held back", options_.path));
   if (on_commit && records > 0) on_commit(result.duration, records);

@@ -71,6 +71,7 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
   std::unique_ptr<Batch> spare_ = std::make_unique<Batch>();  // null while the writer has a batch
   std::deque<std::unique_ptr<Batch>> held_;
   bool writing_ = false;  // the writer has a batch
+  bool wanted_ = false;   // flush() was asked for meanwhile
   std::size_t writing_records_ = 0;
   std::int64_t next_sequence_ = 0;
 

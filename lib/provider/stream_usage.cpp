@@ -162,6 +162,8 @@ void StreamUsage::keep(std::string_view bytes) {
     std::string().swap(event_);
     return;
   }
+  if (event_.empty())
+    event_.reserve(bytes.size() + simdjson::SIMDJSON_PADDING);  // as it is parsed, if this is all
   event_.append(bytes);
 }
 

@@ -26,12 +26,14 @@ constexpr std::array<std::string_view, 6> kOurs = {
 constexpr std::array<std::string_view, 3> kUrls = {"x-goog-upload-url", "x-goog-upload-control-url",
                                                    "location"};
 
-// The names that a message's Connection lines give.
+// The names that a message's Connection lines give, beside those that never pass.
 class Named {
  public:
   void add(std::string_view name, std::string_view value) {
-    if (http::equal_ignoring_case(name, "connection"))
-      http::for_each_element(value, [this](std::string_view element) { names_.push_back(element); });
+    if (!http::equal_ignoring_case(name, "connection")) return;
+    http::for_each_element(value, [this](std::string_view element) {
+      if (!one_of(element, kHopByHop)) names_.push_back(element);
+    });
   }
   [[nodiscard]] bool has(std::string_view name) const {
     return std::any_of(names_.begin(), names_.end(),
@@ -41,6 +43,9 @@ class Named {
  private:
   std::vector<std::string_view> names_;
 };
+
+constexpr std::size_t kLineExtra = 4;      // ": " and the line's end
+constexpr std::size_t kRoomForOurs = 256;  // of an answer: what we add to it
 
 bool ours(std::string_view name) {
   return http::starts_with_ignoring_case(name, "x-weir-");
@@ -83,11 +88,14 @@ bool asks_for_websocket(const http::Request& request) {
 
 std::string request_lines(const http::Request& request, bool metered) {
   Named named;
+  std::size_t size = 0;
   for (std::size_t i = 0; i < request.header_count(); ++i) {
     const auto [name, value] = request.header_at(i);
     named.add(name, value);
+    size += name.size() + value.size() + kLineExtra;
   }
   std::string lines;
+  lines.reserve(size);
   bool takes_trailers = false;
   for (std::size_t i = 0; i < request.header_count(); ++i) {
     const auto [name, value] = request.header_at(i);
@@ -138,11 +146,14 @@ bool accepts_gzip(const http::Request& request) {
 AnswerLines answer_lines(const upstream::AnswerHead& head,
                          const std::function<std::string(std::string_view)>& rewrite_url) {
   Named named;
+  std::size_t size = 0;
   for (std::size_t i = 0; i < head.count(); ++i) {
     const auto [name, value] = head.field(i);
     named.add(name, value);
+    size += name.size() + value.size() + kLineExtra;
   }
   AnswerLines lines;
+  lines.text.reserve(size + kRoomForOurs);
   for (std::size_t i = 0; i < head.count(); ++i) {
     const auto [name, value] = head.field(i);
     if (one_of(name, kHopByHop) || ours(name) || named.has(name)) continue;

@@ -13,13 +13,20 @@
 #include "proxy/relay.hpp"
 
 namespace weir::proxy {
+namespace {
+
+// A crash within it leaves the call charged as it was admitted, until its lease ends.
+constexpr std::chrono::milliseconds kUnawaited{10};
+
+}  // namespace
 
 Proxy::Proxy(Parts parts, Setup setup)
     : parts_(std::move(parts)),
       setup_(std::move(setup)),
       metrics_(parts_.metrics),
       client_(parts_.loop, setup_.client),
-      upstreams_(upstreams_of(setup_)) {}
+      upstreams_(upstreams_of(setup_)),
+      flush_timer_(parts_.loop) {}
 
 std::vector<Proxy::UpstreamPointer> Proxy::upstreams_of(const Setup& setup) {
   std::vector<UpstreamPointer> upstreams;
@@ -149,6 +156,17 @@ void Proxy::flush_soon() {
   flush_posted_ = true;
   boost::asio::post(parts_.loop, [this] {
     flush_posted_ = false;
+    parts_.ledger.flush();
+  });
+}
+
+void Proxy::flush_later() {
+  if (flush_timed_) return;
+  flush_timed_ = true;
+  flush_timer_.expires_after(kUnawaited);
+  flush_timer_.async_wait([this](const boost::system::error_code& ec) {
+    if (ec) return;
+    flush_timed_ = false;
     parts_.ledger.flush();
   });
 }

@@ -4,6 +4,7 @@
 // Owned by the daemon; loop thread only; must outlive the HTTP server's connections.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <list>
 #include <map>
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <simdjson.h>
 
@@ -69,6 +71,9 @@ class Proxy {
 
  private:
   friend class Relay;
+  using Timer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+                                                  boost::asio::wait_traits<std::chrono::steady_clock>,
+                                                  boost::asio::io_context::executor_type>;
 
   using UpstreamPointer = std::shared_ptr<const Upstream>;  // a call keeps the one that it went to
 
@@ -81,6 +86,8 @@ class Proxy {
   const admission::PoolSetup* pool(std::string_view name) const;
   // Hands the ledger its batch when what is ready now has been handled: they share one transaction.
   void flush_soon();
+  // The same for records that nobody waits for: they go with the next batch, or by themselves in a moment.
+  void flush_later();
   // Logs a failure of an upstream: one line a second, with how many were left out.
   void complain(const std::string& project, const std::string& text);
   void forget(std::list<std::shared_ptr<Relay>>::iterator position) { relays_.erase(position); }
@@ -95,6 +102,8 @@ class Proxy {
   std::list<std::shared_ptr<Relay>> relays_;
   std::size_t held_bytes_ = 0;  // of metered requests' bodies
   bool flush_posted_ = false;
+  Timer flush_timer_;
+  bool flush_timed_ = false;
   bool stopping_ = false;
   SteadyTime complained_at_{};
   std::size_t complaints_left_out_ = 0;

@@ -165,7 +165,7 @@ void Relay::refuse(int status, std::string_view detail) {
 void Relay::refuse(const Refusal& refused) {
   if (session_) return refuse_session(refused);
   std::string headers = refused.headers;
-  if (upstream_ != nullptr) headers += weir_lines();
+  if (upstream_ != nullptr) append_weir_lines(headers);
   exchange_->reply({.status = refused.status, .body = refused.body, .headers = headers});
   finish();
 }

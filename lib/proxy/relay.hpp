@@ -22,9 +22,6 @@
 #include <string_view>
 #include <vector>
 
-#include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/io_context.hpp>
-
 #include "admission/service.hpp"
 #include "http/exchange.hpp"
 #include "provider/rate_limits.hpp"
@@ -39,7 +36,9 @@
 
 namespace weir::proxy {
 
-class Relay final : public upstream::Receiver, public std::enable_shared_from_this<Relay> {
+class Relay final : public upstream::Receiver,
+                    public ledger::Waiter,
+                    public std::enable_shared_from_this<Relay> {
  public:
   Relay(Proxy& proxy, std::shared_ptr<http::Exchange> exchange, const Target& target, std::string query,
         Operation operation, std::string consumer);
@@ -60,6 +59,9 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
   void on_trailers(std::string_view lines) override;
   void on_end() override;
   void on_failure(const upstream::Failure& failure) override;
+
+  // ledger::Waiter: the admission is written, or cannot be
+  void committed(ledger::Commit result) override;
 
  private:
   enum class Phase : std::uint8_t {
@@ -82,11 +84,10 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
   void admit(const Amounts& want, const admission::Guess& guess);
   void ask(const Now& now);
   void decided(const admission::Answer& answer, const Now& now);
-  void committed(ledger::Commit result);
   void send();
-  [[nodiscard]] std::string request_head(const std::string& path,
+  [[nodiscard]] std::string request_head(std::string_view path, std::string_view query,
                                          std::optional<std::size_t> body_bytes) const;
-  [[nodiscard]] std::string weir_lines() const;
+  void append_weir_lines(std::string& to) const;
   [[nodiscard]] std::string rewrite_url(std::string_view url) const;
 
   // --- further attempts
@@ -155,8 +156,8 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
 
   // Of the admission.
   std::uint64_t ticket_ = 0;
-  ledger::CallId admission_ = 0;  // 0: none is open
-  std::string admission_id_;
+  ledger::CallId admission_ = 0;         // 0: none is open
+  ledger::CallId latest_admission_ = 0;  // told to the caller; 0: there was none
   std::shared_ptr<const Upstream> upstream_;
   std::string sent_model_;       // a fallback may be another than was asked for
   bool body_rewritten_ = false;  // to name that one
@@ -178,12 +179,9 @@ class Relay final : public upstream::Receiver, public std::enable_shared_from_th
     std::optional<std::uint64_t> content_length;
     std::string body;
   };
-  using Timer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
-                                                  boost::asio::wait_traits<std::chrono::steady_clock>,
-                                                  boost::asio::io_context::executor_type>;
   std::size_t retries_ = 0;  // begun
   std::optional<HeldAnswer> held_answer_;
-  std::optional<Timer> pause_;
+  std::optional<Proxy::Timer> pause_;
 };
 
 }  // namespace weir::proxy

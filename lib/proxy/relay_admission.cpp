@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "ledger/call_id.hpp"
-
 #include "proxy/relay.hpp"
 
 namespace weir::proxy {
@@ -83,9 +81,7 @@ void Relay::decided(const admission::Answer& answer, const Now& now) {
     return refuse(refusal(operation_.form, answer, now, service));
   }
   phase_ = Phase::committing;
-  admission_ = answer.call->id;
-  admission_id_.clear();
-  ledger::append_id(admission_id_, admission_);
+  admission_ = latest_admission_ = answer.call->id;
   service.keep(admission_);
   waited_ += answer.waited;
   auto upstream = proxy_.upstream(answer.lane->project_name);
@@ -100,21 +96,20 @@ void Relay::decided(const admission::Answer& answer, const Now& now) {
     const std::size_t turn = answer.place / pool->projects.size();
     if (turn > 0) sent_model_ = pool->fallback.at(model_).at(turn - 1);
   }
-  proxy_.parts_.ledger.wait(
-      std::make_shared<ledger::OnCommit>([self = shared_from_this()](ledger::Commit result) {
-        self->guarded([&] { self->committed(result); });
-      }));
+  proxy_.parts_.ledger.wait(shared_from_this());
   proxy_.flush_soon();
 }
 
 void Relay::committed(ledger::Commit result) {
-  if (phase_ != Phase::committing) return;  // the client has left
-  if (result == ledger::Commit::failed) {
-    admission_ = 0;  // the service has taken it back
-    if (held_answer_) return end_with_answer();
-    return refuse(503, "the ledger cannot be written, and without it nothing may be admitted");
-  }
-  session_ ? open_session() : send();
+  guarded([&] {
+    if (phase_ != Phase::committing) return;  // the client has left
+    if (result == ledger::Commit::failed) {
+      admission_ = 0;  // the service has taken it back
+      if (held_answer_) return end_with_answer();
+      return refuse(503, "the ledger cannot be written, and without it nothing may be admitted");
+    }
+    session_ ? open_session() : send();
+  });
 }
 
 void Relay::settle(int status, bool partial) {
@@ -136,13 +131,13 @@ void Relay::settle(int status, bool partial) {
     settlement.rate_limits = std::move(rate_limits_);
   }
   proxy_.parts_.service.settle(std::exchange(admission_, 0), settlement, now);
-  proxy_.flush_soon();
+  proxy_.flush_later();
 }
 
 void Relay::cancel_admission() {
   if (admission_ == 0) return;
   proxy_.parts_.service.cancel(std::exchange(admission_, 0), proxy_.parts_.now());
-  proxy_.flush_soon();
+  proxy_.flush_later();
 }
 
 }  // namespace weir::proxy

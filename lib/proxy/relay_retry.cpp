@@ -52,7 +52,7 @@ void Relay::give_answer(bool whole) {
   release();
   HeldAnswer held = std::move(*std::exchange(held_answer_, std::nullopt));
   phase_ = Phase::answering;
-  held.lines.text += weir_lines();
+  append_weir_lines(held.lines.text);
   exchange_->begin({.status = status_,
                     .reason = held.reason,
                     .headers = held.lines.text,

@@ -43,7 +43,8 @@ void Relay::begin_session(const upstream::AnswerHead& head) {
   proxy_.metrics_.first_byte->observe(seconds(proxy_.parts_.now().steady - departed_at_));
   session_.emplace(proxy_.setup_.max_metered_body_bytes, operation_.metered && admission_ == 0);
   AnswerLines lines = answer_lines(head, [this](std::string_view url) { return rewrite_url(url); });
-  lines.text += "Upgrade: websocket\r\n" + weir_lines();
+  lines.text += "Upgrade: websocket\r\n";
+  append_weir_lines(lines.text);
   exchange_->begin({.status = head.status,
                     .reason = head.reason,
                     .headers = lines.text,

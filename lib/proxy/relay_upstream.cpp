@@ -1,6 +1,8 @@
 // The call itself: what goes upstream and what comes back.
 #include <fmt/format.h>
 
+#include "http/reply_head.hpp"
+#include "ledger/call_id.hpp"
 #include "quota/amount_text.hpp"
 
 #include "proxy/heads.hpp"
@@ -9,6 +11,8 @@
 
 namespace weir::proxy {
 namespace {
+
+constexpr std::size_t kHeadBytes = 512;  // of a request, beside its path and the caller's lines
 
 bool is_idempotent(std::string_view method) {
   for (const std::string_view known : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"}) {
@@ -23,13 +27,13 @@ void Relay::send() {
   phase_ = Phase::sending;
   held_answer_.reset();
   status_ = 0;
-  std::string path = path_;
-  std::string query = query_;
+  std::string_view path = path_, query = query_;
+  std::string other_path, other_query;
   if (operation_.metered && (sent_model_ != model_ || body_rewritten_)) {
     if (operation_.session) {
-      query = with_model_parameter(query_, sent_model_);
+      query = other_query = with_model_parameter(query_, sent_model_);
     } else if (operation_.model_in_path) {
-      path = operation_.path_for(sent_model_);
+      path = other_path = operation_.path_for(sent_model_);
     } else if (auto rewritten = with_model(body_, sent_model_)) {
       body_ = std::move(*rewritten);
       body_rewritten_ = true;
@@ -38,7 +42,6 @@ void Relay::send() {
       return refuse(400, "the body's model cannot be replaced by the pool's fallback");
     }
   }
-  if (!query.empty()) path.append("?").append(query);
   upstream::Request request;
   request.origin = upstream_->base.origin;
   request.tls = proxy_.tls(*upstream_);
@@ -48,24 +51,31 @@ void Relay::send() {
   request.idempotent = is_idempotent(method_);
   request.streamed = oversize_ || (!operation_.metered && has_body_) || !trailers_.empty();
   request.chunked = request.streamed && !content_length_;
-  request.head =
-      request_head(path, request.streamed ? std::nullopt : std::optional<std::size_t>(body_.size()));
+  request.head = request_head(path, query, request.streamed ? std::nullopt : std::optional(body_.size()));
   if (!request.streamed) request.body = std::move(body_);
   if (!operation_.metered) complete_at_ = proxy_.parts_.now().steady;
   call_ = proxy_.client_.call(std::move(request), *this);
   call_->start();
 }
 
-std::string Relay::request_head(const std::string& path, std::optional<std::size_t> body_bytes) const {
+std::string Relay::request_head(std::string_view path, std::string_view query,
+                                std::optional<std::size_t> body_bytes) const {
   const upstream::BaseUrl& base = upstream_->base;
+  const std::size_t body_in_it =
+      body_bytes.value_or(0) <= upstream::kOneWriteBytes ? body_bytes.value_or(0) : 0;
   std::string head;
-  head.reserve(512 + lines_.size());
+  head.reserve(kHeadBytes + path.size() + query.size() + lines_.size() + body_in_it);
   const bool gemini = upstream_->provider == "gemini";
   head += method_;
   head += ' ';
-  head += gemini ? base.path + path : join_paths(base.path, path);
+  if (gemini) {
+    head.append(base.path).append(path);
+  } else {
+    head += join_paths(base.path, path);
+  }
+  if (!query.empty()) head.append("?").append(query);
   head += " HTTP/1.1\r\nHost: ";
-  head += base.origin.authority();
+  base.origin.append_authority(head);
   head += "\r\n";
   head += lines_;
   if (operation_.session) head += "Connection: Upgrade\r\nUpgrade: websocket\r\n";
@@ -80,7 +90,7 @@ std::string Relay::request_head(const std::string& path, std::optional<std::size
   if (!body_bytes && !content_length_) {
     head += "Transfer-Encoding: chunked\r\n";
   } else if (*length > 0 || (method_ != "GET" && method_ != "HEAD")) {
-    head += fmt::format("Content-Length: {}\r\n", *length);
+    http::append_content_length(head, *length);
   }
   return head += "\r\n";
 }
@@ -123,16 +133,18 @@ void Relay::on_sent() {
 
 // --- the answer
 
-std::string Relay::weir_lines() const {
-  std::string lines;
-  if (!admission_id_.empty()) lines += "X-Weir-Admission: " + admission_id_ + "\r\n";
-  lines += "X-Weir-Project: " + upstream_->name + "\r\n";
-  if (!sent_model_.empty()) {
-    lines += "X-Weir-Model: " + sent_model_ + "\r\nX-Weir-Waited: ";
-    append_seconds(lines, waited_);
-    lines += "\r\n";
+void Relay::append_weir_lines(std::string& to) const {
+  if (latest_admission_ != 0) {
+    to += "X-Weir-Admission: ";
+    ledger::append_id(to, latest_admission_);
+    to += "\r\n";
   }
-  return lines;
+  to.append("X-Weir-Project: ").append(upstream_->name).append("\r\n");
+  if (!sent_model_.empty()) {
+    to.append("X-Weir-Model: ").append(sent_model_).append("\r\nX-Weir-Waited: ");
+    append_seconds(to, waited_);
+    to += "\r\n";
+  }
 }
 
 // Where an upload goes on, by way of us.
@@ -169,7 +181,7 @@ void Relay::on_head(const upstream::AnswerHead& head) {
     if (may_retry(head.status)) return hold_answer(head, std::move(lines));
     phase_ = Phase::answering;
     release();
-    lines.text += weir_lines();
+    append_weir_lines(lines.text);
     exchange_->begin({.status = head.status,
                       .reason = head.reason,
                       .headers = lines.text,

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
+
+#include <boost/container/small_vector.hpp>
 
 #include "http/uri.hpp"
 
@@ -11,15 +12,22 @@ namespace {
 
 constexpr std::string_view kPrefix = "/proxy/";
 
-// Decoded segments, empty ones left out.
-std::vector<std::string> segments_of(std::string_view path) {
-  std::vector<std::string> segments;
-  const std::string decoded = http::percent_decode(path).value_or(std::string(path));
-  std::string_view rest = decoded;
-  while (!rest.empty()) {
-    const std::string_view segment = rest.substr(0, rest.find('/'));
-    if (!segment.empty()) segments.emplace_back(segment);
-    rest.remove_prefix(std::min(segment.size() + 1, rest.size()));
+using Segments = boost::container::small_vector<std::string_view, 8>;
+
+// A path without escapes, which is nearly every one, is read where it stands.
+bool has_escapes(std::string_view path) {
+  return path.find('%') != std::string_view::npos;
+}
+
+// Decoded segments, empty ones left out. Views into `path`, or into `decoded`, which is filled if that
+// differs.
+Segments segments_of(std::string_view path, std::string& decoded) {
+  if (has_escapes(path)) path = decoded = http::percent_decode(path).value_or(std::string(path));
+  Segments segments;
+  while (!path.empty()) {
+    const std::string_view segment = path.substr(0, path.find('/'));
+    if (!segment.empty()) segments.push_back(segment);
+    path.remove_prefix(std::min(segment.size() + 1, path.size()));
   }
   return segments;
 }
@@ -35,7 +43,7 @@ constexpr std::array<std::string_view, 6> kVerbs = {"generateContent", "streamGe
                                                     "predict",         "predictLongRunning"};
 
 // "models/{m}:{verb}", and what the OpenAI-compatible paths and Interactions are below a version.
-Operation gemini(const std::vector<std::string>& segments, bool post) {
+Operation gemini(const Segments& segments, bool post) {
   Operation operation;
   if (segments.size() < 2 || !one_of(segments[0], kVersions)) return operation;
   operation.version = segments[0];
@@ -55,9 +63,9 @@ Operation gemini(const std::vector<std::string>& segments, bool post) {
     return operation;
   }
   if (!post || segments[1] != "models" || segments.size() != 3) return operation;
-  const std::string& last = segments[2];
+  const std::string_view last = segments[2];
   const std::size_t colon = last.rfind(':');
-  if (colon == std::string::npos || colon == 0) return operation;
+  if (colon == std::string_view::npos || colon == 0) return operation;
   operation.verb = last.substr(colon + 1);
   if (!one_of(operation.verb, kVerbs)) return operation;
   operation.metered = operation.model_in_path = true;
@@ -66,12 +74,12 @@ Operation gemini(const std::vector<std::string>& segments, bool post) {
 }
 
 // The base URL may hold a part of the path, so only its end tells.
-Operation openai(const std::vector<std::string>& segments, bool post) {
+Operation openai(const Segments& segments, bool post) {
   Operation operation;
   operation.form = Form::openai;
   if (!post || segments.empty()) return operation;
   const std::string_view last = segments.back();
-  const std::string_view before = segments.size() > 1 ? std::string_view(segments[segments.size() - 2]) : "";
+  const std::string_view before = segments.size() > 1 ? segments[segments.size() - 2] : "";
   operation.metered = last == "completions" || last == "responses" || last == "embeddings" ||
                       (last == "generations" && before == "images");
   return operation;
@@ -87,22 +95,24 @@ std::optional<Target> parse_target(std::string_view path, std::string_view query
   target.query = query;
   if (target.path.empty()) target.path = "/";
   if (target.name.empty()) return std::nullopt;
-  const auto decoded = http::percent_decode(target.path);
-  if (!decoded || decoded->find_first_of(std::string_view("\\\0\r\n", 4)) != std::string::npos)
-    return std::nullopt;
-  for (const std::string& segment : segments_of(target.path)) {
+  if (has_escapes(target.path) && !http::percent_decode(target.path)) return std::nullopt;
+  std::string decoded;
+  for (const std::string_view segment : segments_of(target.path, decoded)) {
+    if (segment.find_first_of(std::string_view("\\\0\r\n", 4)) != std::string_view::npos) return std::nullopt;
     if (segment == "." || segment == "..") return std::nullopt;
   }
   return target;
 }
 
 Operation operation_of(std::string_view provider, std::string_view path, bool post) {
-  const auto segments = segments_of(path);
+  std::string decoded;
+  const Segments segments = segments_of(path, decoded);
   return provider == "gemini" ? gemini(segments, post) : openai(segments, post);
 }
 
 Operation session_of(std::string_view provider, std::string_view path, std::string_view query) {
-  const auto segments = segments_of(path);
+  std::string decoded;
+  const Segments segments = segments_of(path, decoded);
   Operation operation;
   operation.session = true;
   operation.form = provider == "gemini" ? Form::google : Form::openai;

@@ -7,12 +7,6 @@
 #include "upstream/dialer.hpp"
 
 namespace weir::upstream {
-namespace {
-
-constexpr std::size_t kOneWriteBytes = 32 * 1024;  // a body up to here goes out with its head
-
-}  // namespace
-
 Call::Call(Client& client, Request request, Receiver& receiver)
     : client_(&client), request_(std::move(request)), receiver_(&receiver) {
   if (request_.body.size() <= kOneWriteBytes) {

@@ -25,16 +25,18 @@ class Connection;
 class Dialer;
 class TlsContext;
 
+constexpr std::size_t kOneWriteBytes = 32 * 1024;  // a body up to here goes out with its head
+
 struct Request {
   Origin origin;
   const TlsContext* tls = nullptr;  // for a TLS origin; must outlive the call
   std::optional<Via> via = {};      // the HTTP proxy on the way there
-  std::string head;                 // request line and header lines, with the empty line
-  std::string body;                 // whole; empty if there is none or it is streamed
-  bool streamed = false;            // the body comes by write() and finish()
-  bool chunked = false;             // and is sent in chunks
-  bool to_head = false;             // the method is HEAD
-  bool upgrade = false;             // asks for another protocol, and has no body
+  std::string head;         // request line and header lines, with the empty line; a small body joins it
+  std::string body;         // whole; empty if there is none or it is streamed
+  bool streamed = false;    // the body comes by write() and finish()
+  bool chunked = false;     // and is sent in chunks
+  bool to_head = false;     // the method is HEAD
+  bool upgrade = false;     // asks for another protocol, and has no body
   bool idempotent = false;  // may be sent again even if the server may have acted on it (RFC 9110, 9.2.2)
 };
 

@@ -24,7 +24,17 @@ std::string host_and_port(const std::string& host, const std::string& port) {
 }
 
 std::string Origin::authority() const {
-  return port == (tls ? "443" : "80") ? host_text(host) : host_and_port(host, port);
+  std::string text;
+  append_authority(text);
+  return text;
+}
+
+void Origin::append_authority(std::string& out) const {
+  const bool brackets = host.find(':') != std::string::npos;
+  if (brackets) out += '[';
+  out += host;
+  if (brackets) out += ']';
+  if (port != (tls ? "443" : "80")) out.append(":").append(port);
 }
 
 bool Origin::loopback() const {

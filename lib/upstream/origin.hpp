@@ -20,6 +20,7 @@ struct Origin {
   auto operator<=>(const Origin&) const = default;
   // As the Host header has it: "example.org", "[::1]:8080".
   [[nodiscard]] std::string authority() const;
+  void append_authority(std::string& out) const;
   // A loopback address, or localhost: nobody can listen in between.
   [[nodiscard]] bool loopback() const;
 };
