@@ -38,7 +38,12 @@ class Statement {
   void bind_at(int index, std::string_view text);
   template <typename... Values>
   Statement& bind(const Values&... values) {
-    int index = 0;
+    return bind_row(0, values...);
+  }
+  // Of a statement that takes several rows: `row` from 0, each of as many parameters as there are values.
+  template <typename... Values>
+  Statement& bind_row(int row, const Values&... values) {
+    int index = row * static_cast<int>(sizeof...(values));
     (bind_at(++index, values), ...);
     return *this;
   }

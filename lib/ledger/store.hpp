@@ -47,8 +47,8 @@ class Store {
   void put_meta(std::string_view key, std::int64_t value);
 
   sqlite::Database db_;
-  sqlite::Statement name_, admission_, outcome_, minute_, day_, key_, observation_, forget_, correction_,
-      day_zone_, meta_, meta_text_, last_batch_;
+  sqlite::Statement name_, admission_, admissions_, outcome_, outcomes_, minute_, day_, key_, observation_,
+      forget_, correction_, day_zone_, meta_, meta_text_, last_batch_;
   TotalsFold fold_;
   CallId newest_ = 0;
   CallId oldest_open_ = 0;
