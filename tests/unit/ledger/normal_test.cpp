@@ -103,6 +103,23 @@ TEST_CASE("records appended during a commit go together in the next, and answers
   CHECK(r.ledger->health().commits == 2);
 }
 
+TEST_CASE("what nobody asks to be written goes on gathering when the batch before it is done") {
+  Running r;
+  auto waiter = std::make_shared<RecordingWaiter>();
+  r.ledger->append(admission(kEpochUs));
+  r.ledger->wait(waiter);
+  r.ledger->flush();
+  r.ledger->append(outcome(kEpochUs));
+  REQUIRE(r.loop.run_until([&] { return waiter->called(); }));
+  CHECK(r.ledger->health().commits == 1);
+  CHECK(r.ledger->health().backlog == 1);
+  r.ledger->append(admission(kEpochUs + 1));
+  r.ledger->flush();
+  r.commit();
+  CHECK(r.ledger->health().commits == 2);
+  CHECK(Reader(r.directory.file()).call(kEpochUs)->closed);
+}
+
 TEST_CASE("a waiter without a record of its own waits for those before it") {
   Running r;
   r.ledger->append(admission(kEpochUs));
