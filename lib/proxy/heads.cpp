@@ -86,7 +86,7 @@ bool asks_for_websocket(const http::Request& request) {
          !request.header("sec-websocket-key").empty();
 }
 
-std::string request_lines(const http::Request& request, bool metered) {
+std::string request_lines(const http::Request& request) {
   Named named;
   std::size_t size = 0;
   for (std::size_t i = 0; i < request.header_count(); ++i) {
@@ -109,7 +109,7 @@ std::string request_lines(const http::Request& request, bool metered) {
       });
     }
     if (one_of(name, kHopByHop) || one_of(name, kOurs) || ours(name) || named.has(name)) continue;
-    if (metered && http::equal_ignoring_case(name, "accept-encoding")) continue;
+    if (http::equal_ignoring_case(name, "accept-encoding")) continue;
     append_line(lines, name, value);
   }
   if (takes_trailers) lines += "TE: trailers\r\nConnection: TE\r\n";
@@ -125,6 +125,18 @@ std::string trailer_lines(std::string_view lines) {
     if (!one_of(name, kHopByHop) && !one_of(name, kOurs) && !ours(name)) passing += line;
   }
   return passing;
+}
+
+void drop_line(std::string& lines, std::string_view name) {
+  for (std::size_t at = 0; at < lines.size();) {
+    const std::size_t end = std::min(lines.find('\n', at), lines.size() - 1) + 1;
+    const std::string_view line = std::string_view(lines).substr(at, end - at);
+    if (http::equal_ignoring_case(line.substr(0, line.find(':')), name)) {
+      lines.erase(at, end - at);
+    } else {
+      at = end;
+    }
+  }
 }
 
 bool accepts_gzip(const http::Request& request) {

@@ -14,8 +14,8 @@ namespace weir::proxy {
 
 // The caller's lines that go upstream, each ended by "\r\n": without credentials, X-Weir-*, Host and framing,
 // and without an offer to pack a WebSocket's messages, which metering could not read. "TE: trailers" is said
-// if the caller says so. `metered`: without Accept-Encoding too, which metering narrows to what it can read.
-std::string request_lines(const http::Request& request, bool metered);
+// if the caller says so. Without Accept-Encoding too, which is narrowed to what we can read.
+std::string request_lines(const http::Request& request);
 
 // Whether the request asks for a WebSocket: a GET without a body (RFC 6455, 4.1). Other
 // protocols are not offered further.
@@ -26,6 +26,9 @@ bool accepts_gzip(const http::Request& request);
 
 // What passes of a message's trailers, either way: `lines` without those that have no place there.
 std::string trailer_lines(std::string_view lines);
+
+// Takes the lines of that name out.
+void drop_line(std::string& lines, std::string_view name);
 
 struct AnswerLines {
   std::string text;

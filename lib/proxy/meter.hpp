@@ -27,6 +27,9 @@ class Meter {
   void finish();  // the answer is complete, or will not go on
 
   [[nodiscard]] const std::optional<Usage>& usage() const { return usage_.usage(); }
+  // The first 64 KiB of the body of an answer of 4xx or 5xx, decoded.
+  [[nodiscard]] const std::string& error_text() const { return error_body_; }
+  [[nodiscard]] bool decodes() const { return inflater_ != nullptr; }
   // Of an answer of 4xx or 5xx, or of a stream that told of an error. After finish().
   [[nodiscard]] std::optional<provider::UpstreamError> error() const;
 

@@ -24,7 +24,7 @@ Relay::Relay(Proxy& proxy, std::shared_ptr<http::Exchange> exchange, const Targe
       query_(std::move(query)),
       method_(exchange_->request().method_name),
       host_(exchange_->request().header("host")),
-      lines_(request_lines(exchange_->request(), operation.metered)),
+      lines_(request_lines(exchange_->request())),
       operation_(std::move(operation)),
       consumer_(std::move(consumer)),
       to_head_(exchange_->request().method == http::Method::head),

@@ -90,8 +90,11 @@ class Relay final : public upstream::Receiver,
   void append_weir_lines(std::string& to) const;
   [[nodiscard]] std::string rewrite_url(std::string_view url) const;
 
-  // --- further attempts
+  // --- refusals of upstream's, held back
   [[nodiscard]] bool may_retry(int status) const;
+  // What upstream says of a call that it refused may quote the key that it came with.
+  [[nodiscard]] bool may_quote_key(int status) const;
+  void hide_key();
   void hold_answer(const upstream::AnswerHead& head, AnswerLines lines);
   void hold_body(std::string_view bytes);
   void refused_whole();
@@ -174,6 +177,7 @@ class Relay final : public upstream::Receiver,
 
   // Of further attempts.
   struct HeldAnswer {
+    bool to_retry = false;
     std::string reason;
     AnswerLines lines;
     std::optional<std::uint64_t> content_length;

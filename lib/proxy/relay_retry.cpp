@@ -1,3 +1,6 @@
+// Answers of 4xx and 5xx. They are held until they are whole, up to 64 KiB, so that the project's key, which
+// some quote ("Consumer 'api_key:…' has been suspended"), does not reach a caller who is not to have it.
+//
 // Further attempts at a call that upstream refused. What it refused is settled by its own answer, from which
 // the service learns; then the call is asked for anew, so that it waits in line for what was learned: a quota
 // that is used up, a cool-down.
@@ -26,6 +29,16 @@ bool passes(const provider::UpstreamError& error) {
   }
 }
 
+bool blank_out(std::string& text, std::string_view secret) {
+  if (secret.empty()) return false;
+  bool found = false;
+  for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + secret.size())) {
+    text.replace(at, secret.size(), secret.size(), '*');
+    found = true;
+  }
+  return found;
+}
+
 }  // namespace
 
 bool Relay::may_retry(int status) const {
@@ -34,10 +47,27 @@ bool Relay::may_retry(int status) const {
          proxy_.parts_.now().steady < patient_until_;
 }
 
+bool Relay::may_quote_key(int status) const {
+  return status >= 400 && !to_head_ && !upstream_->api_key.empty();
+}
+
+void Relay::hide_key() {
+  const std::string& key = upstream_->api_key;
+  if (key.empty()) return;
+  blank_out(held_answer_->body, key);
+  if (!meter_->decodes()) return;
+  std::string text = meter_->error_text();
+  if (!blank_out(text, key)) return;
+  held_answer_->body = std::move(text);
+  drop_line(held_answer_->lines.text, "content-encoding");
+}
+
 void Relay::hold_answer(const upstream::AnswerHead& head, AnswerLines lines) {
   phase_ = Phase::refused;
-  body_ = call_->take_body();
-  held_answer_ = HeldAnswer{.reason = std::string(head.reason),
+  const bool to_retry = may_retry(head.status);
+  if (to_retry) body_ = call_->take_body();
+  held_answer_ = HeldAnswer{.to_retry = to_retry,
+                            .reason = std::string(head.reason),
                             .lines = std::move(lines),
                             .content_length = head.content_length,
                             .body = {}};
@@ -50,6 +80,7 @@ void Relay::hold_body(std::string_view bytes) {
 
 void Relay::give_answer(bool whole) {
   release();
+  if (!whole) blank_out(held_answer_->body, upstream_->api_key);
   HeldAnswer held = std::move(*std::exchange(held_answer_, std::nullopt));
   phase_ = Phase::answering;
   append_weir_lines(held.lines.text);
@@ -73,6 +104,8 @@ void Relay::refused_whole() {
   meter_->finish();
   const auto error = meter_->error();
   settle(status_, false);
+  hide_key();
+  if (!held_answer_->to_retry) return end_with_answer();
   const Now now = proxy_.parts_.now();
   const Micros left = patient_until_ - now.steady;
   const Micros hint = error ? error->retry_after.value_or(Micros(0)) : Micros(0);

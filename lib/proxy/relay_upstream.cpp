@@ -79,8 +79,7 @@ std::string Relay::request_head(std::string_view path, std::string_view query,
   head += "\r\n";
   head += lines_;
   if (operation_.session) head += "Connection: Upgrade\r\nUpgrade: websocket\r\n";
-  if (operation_.metered)
-    head += accepts_gzip_ ? "Accept-Encoding: gzip\r\n" : "Accept-Encoding: identity\r\n";
+  head += accepts_gzip_ ? "Accept-Encoding: gzip\r\n" : "Accept-Encoding: identity\r\n";
   if (!upstream_->api_key.empty()) {
     head += gemini && operation_.form != Form::google_openai ? "x-goog-api-key: " : "Authorization: Bearer ";
     head += upstream_->api_key;
@@ -169,16 +168,18 @@ void Relay::on_head(const upstream::AnswerHead& head) {
     if (head.status == 101) return begin_session(head);
     status_ = head.status;
     proxy_.metrics_.first_byte->observe(seconds(proxy_.parts_.now().steady - departed_at_));
-    if (operation_.metered) {
+    if (operation_.metered || may_quote_key(head.status)) {
       meter_.emplace(head.status, head.get("content-encoding"), head.get("retry-after"),
                      proxy_.setup_.max_metered_body_bytes);
+    }
+    if (operation_.metered) {
       for (std::size_t i = 0; i < head.count(); ++i) {
         const auto [name, value] = head.field(i);
         provider::read_rate_limit(name, value, rate_limits_);
       }
     }
     AnswerLines lines = answer_lines(head, [this](std::string_view url) { return rewrite_url(url); });
-    if (may_retry(head.status)) return hold_answer(head, std::move(lines));
+    if (may_retry(head.status) || may_quote_key(head.status)) return hold_answer(head, std::move(lines));
     phase_ = Phase::answering;
     release();
     append_weir_lines(lines.text);
@@ -202,6 +203,7 @@ void Relay::on_body(std::string_view bytes) {
 
 void Relay::on_trailers(std::string_view lines) {
   guarded([&] {
+    if (phase_ == Phase::refused && !held_answer_->to_retry) give_answer(false);  // chunked, as it came
     if (phase_ == Phase::answering) exchange_->push_trailers(trailer_lines(lines));
   });
 }

@@ -147,6 +147,44 @@ class Unary(ProxyCase):
         client.post(GENERATE, BODY, {"Accept-Encoding": "br"})
         self.assertEqual(upstream.requests[1].header("accept-encoding"), "identity")
 
+    def test_the_key_that_a_refusal_quotes_does_not_reach_the_caller(self) -> None:
+        text = f"Permission denied: Consumer 'api_key:{KEY}' has been suspended ({KEY})."
+        refusal = json.dumps({"error": {"code": 403, "message": text, "status": "PERMISSION_DENIED"}}).encode()
+        hidden = refusal.replace(KEY.encode(), b"*" * len(KEY))
+        packed = {"Content-Encoding": "gzip"}
+
+        def script(peer: Peer, request: Request) -> None:
+            if "packed" in request.target:
+                peer.answer(gzip.compress(refusal), "403 Forbidden", packed)
+            elif "chunks" in request.target:
+                peer.send(b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n")
+                for i in range(0, len(refusal), 5):
+                    piece = refusal[i : i + 5]
+                    peer.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+                peer.send(b"0\r\n\r\n")
+            elif "large" in request.target:
+                peer.answer(b"x" * 200_000, "403 Forbidden")
+            elif "plain" in request.target:
+                peer.answer(refusal.replace(KEY.encode(), b"hidden"), "403 Forbidden")
+            else:
+                peer.answer(refusal, "403 Forbidden")
+
+        client = self.proxied(self.upstream(script)).client()
+        for model in ("m", "packed", "chunks"):
+            for accepted in ("identity", "gzip, br"):
+                with self.subTest(model=model, accepted=accepted):
+                    path = GENERATE.replace("models/m", f"models/{model}")
+                    answer = client.post(path, BODY, {"Accept-Encoding": accepted})
+                    self.assertEqual((answer.status, answer.body), (403, hidden))
+                    self.assertIsNone(answer.headers["Content-Encoding"])
+        self.assertEqual(client.get("/proxy/default/v1beta/models").body, hidden)
+        self.assertEqual(client.get("/proxy/default/v1beta/files/packed").body, hidden)
+        head = client.send("HEAD", "/proxy/default/v1beta/models")
+        self.assertEqual((head.status, head.headers["Content-Length"]), (403, str(len(refusal))))
+        self.assertEqual(len(client.post(GENERATE.replace("models/m", "models/large"), BODY).body), 200_000)
+        plain = client.post(GENERATE.replace("models/m", "models/plain"), BODY)
+        self.assertEqual(plain.body, refusal.replace(KEY.encode(), b"hidden"))
+
     def test_upstream_errors_pass_keep_the_request_charge_and_teach(self) -> None:
         exhausted = (ERRORS / "01b-429-free-rpd-flash-lite-20.json").read_bytes()
 
