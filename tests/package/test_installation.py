@@ -90,6 +90,10 @@ class Installation(unittest.TestCase):
         self.assertIn(f"Uid:\t{user[2]}\t", self.debian.run("cat", f"/proc/{process}/status"))
         self.admit()
         self.assertEqual(self.calls(), 1)
+        self.debian.run("setpriv", "--reuid=daemon", "--regid=weir", "--clear-groups", "weir", "status")
+        uid = self.debian.run("id", "-u", "daemon").strip()
+        log = self.debian.run("journalctl", "--no-pager", "-u", "weir")
+        self.assertIn(f"unix socket: user {uid} connects", log, "confined as it is, the daemon sees who connects")
         self.assertEqual(self.debian.run("stat", "-c", "%U %a", "/var/lib/weir"), "weir 750\n")
 
     def reloaded(self) -> None:
