@@ -104,12 +104,9 @@ void Api::handle(Exchange& exchange) {
 }
 
 std::optional<std::string_view> Api::account(Exchange& exchange, std::string_view consumer) {
-  const std::string_view own = exchange.request().consumer;
-  if (own.empty()) return consumer.empty() ? "default" : consumer;
-  if (consumer.empty() || consumer == own) return own;
-  forbidden(exchange,
-            fmt::format("the token is consumer {}'s, not {}'s; leave \"consumer\" out", own, consumer));
-  return std::nullopt;
+  if (!may_name(exchange, consumer)) return std::nullopt;
+  if (const std::string_view own = exchange.request().consumer; !own.empty()) return own;
+  return consumer.empty() ? "default" : consumer;
 }
 
 std::optional<simdjson::dom::element> Api::json(Exchange& exchange) {

@@ -192,13 +192,8 @@ void Api::calls(Exchange& exchange) {
   if (!read_query(exchange, {"project", "model", "consumer", "status", "since", "until", "limit", "cursor"},
                   read))
     return;
-  if (const std::string_view own = exchange.request().consumer; !own.empty()) {
-    if (!filter.consumer.empty() && filter.consumer != own) {
-      return forbidden(exchange, fmt::format("the token is consumer {}'s, not {}'s; leave \"consumer\" out",
-                                             own, filter.consumer));
-    }
-    filter.consumer = own;
-  }
+  if (!may_name(exchange, filter.consumer)) return;
+  if (const std::string_view own = exchange.request().consumer; !own.empty()) filter.consumer = own;
 
   const std::string_view accept = exchange.request().header("Accept");
   if (accept.find("application/x-ndjson") != std::string_view::npos) {

@@ -23,4 +23,13 @@ inline void forbidden(http::Exchange& exchange, std::string detail) {
                          .detail = std::move(detail)});
 }
 
+// Whether the caller may ask on the account of `consumer` (empty: nobody named). False: answered with a 403.
+inline bool may_name(http::Exchange& exchange, std::string_view consumer) {
+  const std::string_view own = exchange.request().consumer;
+  if (own.empty() || consumer.empty() || consumer == own) return true;
+  forbidden(exchange,
+            fmt::format("the token is consumer {}'s, not {}'s; leave \"consumer\" out", own, consumer));
+  return false;
+}
+
 }  // namespace weir::api
