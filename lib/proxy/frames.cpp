@@ -5,7 +5,7 @@
 namespace weir::proxy {
 namespace {
 
-constexpr std::uint8_t kContinuation = 0, kText = 1, kBinary = 2, kClose = 8, kPing = 9, kPong = 10;
+constexpr std::uint8_t kContinuation = 0, kBinary = 2, kClose = 8, kPong = 10;
 constexpr std::size_t kMostControlBytes = 125;
 constexpr std::size_t kUnmaskBytes = 4096;  // at a time
 

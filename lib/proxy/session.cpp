@@ -28,6 +28,7 @@ void Session::from_client(std::string_view bytes) {
   client_.feed(bytes, [this](std::string_view part, bool last) {
     if (first_ != First::incomplete) return;
     if (part.size() > max_message_bytes_ - first_message_.size()) {
+      forget_first_message();  // or what is kept of it would depend on how it was cut
       first_ = First::too_large;
     } else {
       first_message_ += part;

@@ -91,6 +91,11 @@ TEST_CASE("a first message beyond the bound, or none at all") {
   Session large(kMost, true);
   large.from_client(frame(kText, std::string(kMost + 1, 'x'), true));
   CHECK(large.first() == Session::First::too_large);
+  CHECK(large.first_message().empty());
+  Session in_pieces(kMost, true);
+  for (const char c : frame(kText, std::string(kMost + 1, 'x'), true)) in_pieces.from_client({&c, 1});
+  CHECK(in_pieces.first() == Session::First::too_large);
+  CHECK(in_pieces.first_message().empty());  // however it is cut
   Session damaged(kMost, true);
   damaged.from_client("GET / HTTP/1.1\r\n");
   CHECK(damaged.first() == Session::First::damaged);
