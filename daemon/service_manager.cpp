@@ -1,6 +1,5 @@
 #include "daemon/service_manager.hpp"
 
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstddef>
@@ -9,7 +8,6 @@
 #include <stdexcept>
 
 #include <fcntl.h>
-#include <netdb.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -17,6 +15,8 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+
+#include "http/listener.hpp"
 
 namespace weir::daemon {
 namespace {
@@ -52,14 +52,7 @@ std::string address_of(int descriptor) {
     if (length <= 1 || name.sun_path[0] == '\0') return {};
     return "unix:" + std::string(name.sun_path, ::strnlen(name.sun_path, length));
   }
-  std::array<char, NI_MAXHOST> host{};
-  std::array<char, NI_MAXSERV> port{};
-  if (::getnameinfo(address, size, host.data(), host.size(), port.data(), port.size(),
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-    return {};
-  }
-  const bool v6 = storage.ss_family == AF_INET6;
-  return fmt::format("{}{}{}:{}", v6 ? "[" : "", host.data(), v6 ? "]" : "", port.data());
+  return http::internet_address(address, size);
 }
 
 }  // namespace

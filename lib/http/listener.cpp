@@ -1,8 +1,8 @@
 #include "http/listener.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <cstring>
 #include <system_error>
 
 #include <netdb.h>
@@ -70,6 +70,18 @@ Address parse_address(std::string_view text) {
   address.host = host;
   address.port = port;
   return address;
+}
+
+std::string internet_address(const sockaddr* address, socklen_t size) {
+  std::array<char, NI_MAXHOST> host{};
+  std::array<char, NI_MAXSERV> port{};
+  if ((address->sa_family != AF_INET && address->sa_family != AF_INET6) ||
+      ::getnameinfo(address, size, host.data(), host.size(), port.data(), port.size(),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+    return {};
+  }
+  const bool v6 = address->sa_family == AF_INET6;
+  return fmt::format("{}{}{}:{}", v6 ? "[" : "", host.data(), v6 ? "]" : "", port.data());
 }
 
 Listener::Listener(std::shared_ptr<Connections> connections, boost::asio::io_context& loop, std::string text,
@@ -205,14 +217,9 @@ std::string Listener::bound() const {
   if (address_.unix_socket) return text_;
   boost::system::error_code ec;
   const auto endpoint = acceptor_.local_endpoint(ec);
-  std::array<char, NI_MAXHOST> host{};
-  std::array<char, NI_MAXSERV> port{};
-  if (ec || ::getnameinfo(endpoint.data(), static_cast<socklen_t>(endpoint.size()), host.data(), host.size(),
-                          port.data(), port.size(), NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-    return text_;
-  }
-  const bool v6 = std::strchr(host.data(), ':') != nullptr;
-  return fmt::format("{}{}{}:{}", v6 ? "[" : "", host.data(), v6 ? "]" : "", port.data());
+  const std::string text =
+      ec ? std::string() : internet_address(endpoint.data(), static_cast<socklen_t>(endpoint.size()));
+  return text.empty() ? text_ : text;
 }
 
 std::string Listener::specific_host() const {

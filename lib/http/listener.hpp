@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <boost/asio/basic_socket_acceptor.hpp>
@@ -23,6 +24,9 @@ struct Address {
   std::string port;
 };
 Address parse_address(std::string_view text);
+
+// "127.0.0.1:8411", "[::1]:8411"; empty if it is no internet address.
+std::string internet_address(const sockaddr* address, socklen_t size);
 
 class Listener : public std::enable_shared_from_this<Listener> {
  public:
