@@ -22,10 +22,9 @@ int bucket_of(double ratio) {
 
 }  // namespace
 
-void Ratios::add(double ratio, double quantile) {
+void Ratios::add(double ratio) {
   ++counts_[static_cast<std::size_t>(bucket_of(ratio))];
   if (++total_ >= kFull) halve();
-  settle_factor(quantile);
 }
 
 void Ratios::halve() {
@@ -33,23 +32,16 @@ void Ratios::halve() {
   for (std::uint16_t& count : counts_) total_ = static_cast<std::uint16_t>(total_ + (count /= 2));
 }
 
-void Ratios::settle_factor(double quantile) {
-  if (!enough()) {
-    factor_ = 1;
-    return;
-  }
+double Ratios::factor(double quantile) const {
+  if (!enough()) return 1;
   const double rank = quantile * total_;
-  double below = 0;
-  for (int bucket = 0; bucket < kBuckets; ++bucket) {
-    const double count = counts_[static_cast<std::size_t>(bucket)];
-    if (count == 0 || below + count < rank) {
-      below += count;
-      continue;
-    }
-    const double within = (rank - below) / count;
-    factor_ = static_cast<float>(std::exp2((bucket + within - 0.5) / kPerOctave - kOctavesBelow));
-    return;
-  }
+  const int wanted = std::clamp(static_cast<int>(std::ceil(rank)), 1, static_cast<int>(total_));
+  const std::uint16_t* bucket = counts_.data();
+  int below = 0;  // in the buckets before it
+  while (below + *bucket < wanted) below += *bucket++;
+  const double within = (rank - below) / *bucket;
+  const auto place = static_cast<double>(bucket - counts_.data());
+  return std::exp2((place + within - 0.5) / kPerOctave - kOctavesBelow);
 }
 
 std::string Ratios::text() const {
@@ -61,7 +53,7 @@ std::string Ratios::text() const {
   return text;
 }
 
-std::optional<Ratios> Ratios::parse(std::string_view text, double quantile) {
+std::optional<Ratios> Ratios::parse(std::string_view text) {
   Ratios ratios;
   const char* at = text.data();
   const char* const end = at + text.size();
@@ -77,7 +69,6 @@ std::optional<Ratios> Ratios::parse(std::string_view text, double quantile) {
     at = second.ptr;
     if (at != end && *at++ != ' ') return std::nullopt;
   }
-  ratios.settle_factor(quantile);
   return ratios;
 }
 
@@ -96,7 +87,8 @@ const Ratios* Estimates::enough(const Slot& slot) const {
 
 double Estimates::factor(const ledger::Key& key, bool uncertain) const {
   for (const ledger::NameId consumer : {key.consumer, ledger::NameId{0}}) {
-    if (const Ratios* ratios = enough({key.project, key.model, consumer, uncertain})) return ratios->factor();
+    if (const Ratios* ratios = enough({key.project, key.model, consumer, uncertain}))
+      return ratios->factor(quantile_);
   }
   return 1;
 }
@@ -104,11 +96,6 @@ double Estimates::factor(const ledger::Key& key, bool uncertain) const {
 std::int64_t Estimates::corrected(const ledger::Key& key, bool uncertain, std::int64_t raw) const {
   const double tokens = std::ceil(static_cast<double>(raw) * factor(key, uncertain));
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(tokens));
-}
-
-void Estimates::set_quantile(double quantile) {
-  if (quantile == std::exchange(quantile_, quantile)) return;
-  for (auto& [slot, entry] : entries_) entry.ratios.set_quantile(quantile);
 }
 
 void Estimates::learn(const ledger::Key& key, bool uncertain, std::int64_t raw, std::int64_t actual) {
@@ -123,13 +110,13 @@ void Estimates::add(const Slot& slot, double ratio) {
     if (entries_.size() >= kMost) return;
     found = entries_.emplace(slot, Entry{}).first;
   }
-  found->second.ratios.add(ratio, quantile_);
+  found->second.ratios.add(ratio);
   if (!std::exchange(found->second.changed, true)) changed_.push_back(slot);
 }
 
 void Estimates::restore(std::span<const ledger::Correction> kept) {
   for (const ledger::Correction& each : kept) {
-    const auto ratios = Ratios::parse(each.ratios, quantile_);
+    const auto ratios = Ratios::parse(each.ratios);
     if (!ratios || entries_.size() >= kMost) continue;
     entries_.insert_or_assign(Slot{each.key.project, each.key.model, each.key.consumer, each.uncertain},
                               Entry{.ratios = *ratios});

@@ -46,23 +46,21 @@ class Ratios {
   static constexpr int kFull = 512;
   static constexpr int kFewest = 10;  // below it they decide nothing
 
-  void add(double ratio, double quantile);
-  void set_quantile(double quantile) { settle_factor(quantile); }
-  // The quantile, interpolated within its bucket, which is 4 % wide; 1 while there are too few.
-  [[nodiscard]] double factor() const { return factor_; }
+  void add(double ratio);
+  // That quantile (above 0, at most 1), interpolated within its bucket, which is 4 % wide; 1 while there are
+  // too few.
+  [[nodiscard]] double factor(double quantile) const;
   [[nodiscard]] bool enough() const { return total_ >= kFewest; }
 
   // "bucket:count …", of the buckets that are not empty; text that is none gives nullopt.
   [[nodiscard]] std::string text() const;
-  static std::optional<Ratios> parse(std::string_view text, double quantile);
+  static std::optional<Ratios> parse(std::string_view text);
 
  private:
   void halve();
-  void settle_factor(double quantile);
 
   std::array<std::uint16_t, kBuckets> counts_{};
   std::uint16_t total_ = 0;
-  float factor_ = 1;
 };
 
 class Estimates {
@@ -71,7 +69,7 @@ class Estimates {
   static constexpr std::size_t kMost = 20'000;
 
   explicit Estimates(double quantile) : quantile_(quantile) {}
-  void set_quantile(double quantile);
+  void set_quantile(double quantile) { quantile_ = quantile; }
 
   // A raw estimate for a call of `key`, as it is to be charged. At least 1.
   [[nodiscard]] std::int64_t corrected(const ledger::Key& key, bool uncertain, std::int64_t raw) const;
