@@ -1,6 +1,8 @@
 #include "provider/text_tokens.hpp"
 
+#include <random>
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -50,6 +52,26 @@ TEST_CASE("ideographs are one token each, letters five to a token, digits one") 
   CHECK(text_millitokens("abcde") == kMilli);
   CHECK(text_millitokens("12345") == 5 * kMilli);
   CHECK(text_millitokens(std::string(1'000'000, 'a')) == 200'000 * kMilli);
+}
+
+TEST_CASE("a text costs what its characters cost, wherever it is cut") {
+  const std::vector<std::string> characters = {"a", "Z", " ", "\n", "\x1F", "0", "9", "/",  ":", "@",
+                                               "[", "`", "{", "~",  "\x7F", "é", "Я", "会", "🎉", "\xFF"};
+  std::mt19937 random(7);
+  for (int round = 0; round < 2000; ++round) {
+    // Mostly ASCII, so that stretches without and with other characters follow each other.
+    const auto rare = static_cast<unsigned>(random() % 400 + 1);
+    std::string text;
+    std::int64_t sum = 0;
+    for (std::size_t left = random() % 700; left > 0; --left) {
+      const std::string& next =
+          characters[random() % rare == 0 ? random() % characters.size() : random() % 15];
+      text += next;
+      sum += text_millitokens(next);
+    }
+    CAPTURE(text);
+    REQUIRE(text_millitokens(text) == sum);
+  }
 }
 
 TEST_CASE("bytes that are no UTF-8 count, and harm nothing") {
