@@ -14,6 +14,7 @@ namespace {
 // A parser keeps about 14 times its largest document. Those of common events share one a thread; a huge one's
 // goes.
 constexpr std::size_t kSharedParserBytes = std::size_t{64} << 10;
+constexpr std::size_t kReadAtOnceBytes = std::size_t{16} << 10;
 // A line may be longer than its data by "data: " and CR; one cut off beyond that is still too long to be
 // kept.
 constexpr std::size_t kLineSlackBytes = 16;
@@ -167,11 +168,18 @@ void StreamUsage::keep(std::string_view bytes) {
   event_.append(bytes);
 }
 
+// Of the events of a stream few tell anything, and so do large answers like embeddings; a small answer that
+// comes whole mostly has its account, and is read sooner than searched.
+bool StreamUsage::may_tell() const {
+  if (too_long_ || event_.empty()) return false;
+  const bool whole = form_ == Form::object;
+  if (whole && event_.size() <= kReadAtOnceBytes) return true;
+  return mentions_usage(event_) || mentions(event_, "\"error\"") ||
+         (whole && mentions_images(event_));  // answers that only list images never come as events
+}
+
 void StreamUsage::on_event() {
-  // Answers that only list images come whole, never as events.
-  const bool readable = !too_long_ && !event_.empty() &&
-                        (mentions_usage(event_) || mentions(event_, "\"error\"") ||
-                         (form_ == Form::object && mentions_images(event_)));
+  const bool readable = may_tell();
   too_long_ = false;
   if (readable) {
     thread_local simdjson::dom::parser shared;

@@ -41,6 +41,7 @@ class StreamUsage {
   void feed_events(std::string_view bytes);
   void feed_array(std::string_view bytes);
   void on_line(std::string_view line);
+  [[nodiscard]] bool may_tell() const;  // of a usage, an error
   void on_event();
   void keep(std::string_view bytes);
   std::size_t skip_string(std::string_view bytes, std::size_t at);
