@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <initializer_list>
 #include <vector>
 
 #include "http/text.hpp"
@@ -11,20 +13,33 @@
 namespace weir::proxy {
 namespace {
 
-template <std::size_t N>
-bool one_of(std::string_view name, const std::array<std::string_view, N>& names) {
-  return std::any_of(names.begin(), names.end(),
-                     [name](std::string_view other) { return http::equal_ignoring_case(name, other); });
-}
+// Names of header fields. Most that are asked for are none of them, and their length already tells.
+class Names {
+ public:
+  constexpr Names(std::initializer_list<std::string_view> names) {
+    for (const std::string_view name : names) {
+      names_.at(count_++) = name;
+      lengths_ |= std::uint64_t{1} << name.size();
+    }
+  }
+  [[nodiscard]] bool have(std::string_view name) const {
+    if (name.size() >= 64 || (lengths_ >> name.size() & 1) == 0) return false;
+    return std::any_of(names_.begin(), names_.begin() + count_,
+                       [name](std::string_view other) { return http::equal_ignoring_case(name, other); });
+  }
+
+ private:
+  std::array<std::string_view, 8> names_;
+  std::size_t count_ = 0;
+  std::uint64_t lengths_ = 0;
+};
 
 // Of the connection they came on, not of the message.
-constexpr std::array<std::string_view, 8> kHopByHop = {
-    "connection",          "keep-alive", "proxy-connection",  "proxy-authenticate",
-    "proxy-authorization", "te",         "transfer-encoding", "upgrade"};
-constexpr std::array<std::string_view, 6> kOurs = {
-    "host", "content-length", "expect", "authorization", "x-goog-api-key", "sec-websocket-extensions"};
-constexpr std::array<std::string_view, 3> kUrls = {"x-goog-upload-url", "x-goog-upload-control-url",
-                                                   "location"};
+constexpr Names kHopByHop = {"connection",          "keep-alive", "proxy-connection",  "proxy-authenticate",
+                             "proxy-authorization", "te",         "transfer-encoding", "upgrade"};
+constexpr Names kOurs = {"host",          "content-length", "expect",
+                         "authorization", "x-goog-api-key", "sec-websocket-extensions"};
+constexpr Names kUrls = {"x-goog-upload-url", "x-goog-upload-control-url", "location"};
 
 // The names that a message's Connection lines give, beside those that never pass.
 class Named {
@@ -32,7 +47,7 @@ class Named {
   void add(std::string_view name, std::string_view value) {
     if (!http::equal_ignoring_case(name, "connection")) return;
     http::for_each_element(value, [this](std::string_view element) {
-      if (!one_of(element, kHopByHop)) names_.push_back(element);
+      if (!kHopByHop.have(element)) names_.push_back(element);
     });
   }
   [[nodiscard]] bool has(std::string_view name) const {
@@ -108,7 +123,7 @@ std::string request_lines(const http::Request& request) {
         takes_trailers = takes_trailers || http::equal_ignoring_case(element, "trailers");
       });
     }
-    if (one_of(name, kHopByHop) || one_of(name, kOurs) || ours(name) || named.has(name)) continue;
+    if (kHopByHop.have(name) || kOurs.have(name) || ours(name) || named.has(name)) continue;
     if (http::equal_ignoring_case(name, "accept-encoding")) continue;
     append_line(lines, name, value);
   }
@@ -122,7 +137,7 @@ std::string trailer_lines(std::string_view lines) {
     const std::string_view line = lines.substr(0, lines.find('\n') + 1);
     lines.remove_prefix(line.size());
     const std::string_view name = line.substr(0, line.find(':'));
-    if (!one_of(name, kHopByHop) && !one_of(name, kOurs) && !ours(name)) passing += line;
+    if (!kHopByHop.have(name) && !kOurs.have(name) && !ours(name)) passing += line;
   }
   return passing;
 }
@@ -168,13 +183,13 @@ AnswerLines answer_lines(const upstream::AnswerHead& head,
   lines.text.reserve(size + kRoomForOurs);
   for (std::size_t i = 0; i < head.count(); ++i) {
     const auto [name, value] = head.field(i);
-    if (one_of(name, kHopByHop) || ours(name) || named.has(name)) continue;
+    if (kHopByHop.have(name) || ours(name) || named.has(name)) continue;
     if (http::equal_ignoring_case(name, "content-length")) continue;
     if (http::equal_ignoring_case(name, "alt-svc"))
       continue;  // says where else upstream is, not where we are
     lines.has_date = lines.has_date || http::equal_ignoring_case(name, "date");
     lines.has_request_id = lines.has_request_id || http::equal_ignoring_case(name, "x-request-id");
-    if (one_of(name, kUrls)) {
+    if (kUrls.have(name)) {
       append_line(lines.text, name, rewrite_url(value));
     } else {
       append_line(lines.text, name, value);
