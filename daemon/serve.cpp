@@ -161,7 +161,7 @@ class Daemon {
         reload_metrics_(metrics_),
         signals_(loop_, SIGTERM, SIGINT, SIGHUP),
         ticker_(loop_),
-        line_timer_(loop_),
+        event_timer_(loop_),
         watchdog_timer_(loop_) {
     metrics_
         .add({.name = "weir_build_info",
@@ -173,7 +173,7 @@ class Daemon {
         .gauge({std::string(kVersion), std::string(kCommit)})
         .set(1);
     reload_metrics_.count(true, clock_.now().wall);
-    service_.on_line_changed([this] { wake_for_line(); });
+    service_.on_line_changed([this] { wake_for_event(); });
     ledger_.on_notice([](const std::string& text) { spdlog::warn("{}", text); });
     ledger_.store_anchor(clock_.anchor());
     service_.recover(*reader_, clock_.now());
@@ -218,7 +218,7 @@ class Daemon {
     const Now now = clock_.now();
     service_.tick(now);
     api_.tick();
-    wake_for_line();
+    wake_for_event();
     if (now.steady >= history_due_) read_history(now);
     ticker_.expires_after(kTick);
     ticker_.async_wait([this](const boost::system::error_code& error) {
@@ -240,17 +240,17 @@ class Daemon {
     if (!reports_.run(read, failed)) failed("too many reports are under way");
   }
 
-  // Somebody waits: look again when room is expected, if that is before the next tick.
-  void wake_for_line() {
+  // Somebody waits, or leases are left to end: look again then, if that is before the next tick.
+  void wake_for_event() {
     const auto next = service_.next_event();
     if (!next) return;
     const auto in = std::max(Micros(1000), *next - clock_.now().steady);
     if (in >= kTick) return;  // the tick comes first, and asks again
-    line_timer_.expires_after(in);
-    line_timer_.async_wait([this](const boost::system::error_code& error) {
+    event_timer_.expires_after(in);
+    event_timer_.async_wait([this](const boost::system::error_code& error) {
       if (error) return;
       service_.tick(clock_.now());
-      wake_for_line();
+      wake_for_event();
     });
   }
 
@@ -333,7 +333,7 @@ class Daemon {
   ReloadMetrics reload_metrics_;
   asio::signal_set signals_;
   asio::steady_timer ticker_;
-  asio::steady_timer line_timer_;
+  asio::steady_timer event_timer_;
   asio::steady_timer watchdog_timer_;
   SteadyTime history_due_{};
   std::uint64_t reloads_ = 0;

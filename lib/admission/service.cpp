@@ -487,10 +487,15 @@ void Service::dismiss_waiting(const Now& now) {
 }
 
 void Service::expire(const Now& now) {
-  due_.clear();
-  open_.expired(now.steady, due_);
-  for (const ledger::CallId id : due_) {
-    const OpenCall call = *open_.find(id);
+  if (due_.empty()) {
+    open_.expired(now.steady, due_);
+    std::reverse(due_.begin(), due_.end());
+  }
+  for (std::size_t left = kExpireAtOnce; left > 0 && !due_.empty(); --left) {
+    const OpenCall* found = open_.find(due_.back());
+    due_.pop_back();
+    if (found == nullptr) continue;  // settled after all
+    const OpenCall call = *found;
     close(call, expiry_of(call, call.lane->project->setup->guard), now);
   }
 }

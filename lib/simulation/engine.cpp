@@ -163,13 +163,10 @@ void Engine::look_after() {
 }
 
 std::optional<Micros> Engine::next_look() const {
-  if (service_.waiting() == 0) {
-    if (service_.open_calls() == 0) return std::nullopt;
-    return looked_at_ + kTick;
-  }
+  if (service_.waiting() == 0 && service_.open_calls() == 0) return std::nullopt;
   Micros next = looked_at_ + kTick;
-  if (const auto line = service_.next_event())
-    next = std::min(next, std::max(*line - start_, looked_at_ + kLeastPause));
+  if (const auto event = service_.next_event())
+    next = std::min(next, std::max(*event - start_, looked_at_ + kLeastPause));
   return next;
 }
 

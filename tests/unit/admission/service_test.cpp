@@ -47,6 +47,32 @@ TEST_CASE("an expired lease keeps its charge, and a late settlement corrects it 
   CHECK(b.view("m/input_tokens/day").used == 100);
 }
 
+TEST_CASE("many leases that end at once do not hold the loop: the rest ends at the events that follow") {
+  Bench b({.projects = {project("default", {limit({"m"}, Metric::requests, "day", 1'000'000)})},
+           .pools = {},
+           .consumers = {}});
+  constexpr std::int64_t kCalls = 2 * Service::kExpireAtOnce + 10;
+  Ask ask = b.ask("m");
+  ask.lease = std::chrono::seconds(1);
+  for (std::int64_t i = 0; i < kCalls; ++i) b.last = b.service.admit(ask, b.now).call->id;
+
+  b.advance(std::chrono::seconds(2));
+  constexpr auto kFirst = static_cast<std::int64_t>(Service::kExpireAtOnce);
+  CHECK(b.view("m/requests/day").used == kFirst);
+  CHECK(b.view("m/requests/day").held == kCalls - kFirst);
+  REQUIRE(b.service.next_event());
+  CHECK(*b.service.next_event() <= b.now.steady);
+  // Not ended yet, so it may still be settled as any open call.
+  CHECK(b.service.settle(b.last, used(100, 5), b.now).verdict == SettleVerdict::settled);
+
+  int events = 0;
+  for (; b.service.next_event() && events < 10; ++events) b.service.tick(b.now);
+  CHECK(events == 2);
+  CHECK(b.view("m/requests/day").held == 0);
+  CHECK(b.view("m/requests/day").used == kCalls);
+  CHECK(b.read(b.last).outcome.state == ledger::State::settled);
+}
+
 TEST_CASE("a cancelled call leaves no trace in any limit, even after its lease") {
   Bench b({.projects = {project("default", {limit({"m"}, Metric::requests, "day", 3)})},
            .pools = {},
