@@ -98,7 +98,8 @@ void Writer::stop(milliseconds patience) {
 }
 
 void Writer::run() {
-  let_the_loop_finish();
+  // But where commits wait for the disk, the loop has that time to go on.
+  if (options_.durability == Durability::process) let_the_loop_finish();
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     const Clock::time_point wake_at = job_ ? job_at_ : next_chore();
