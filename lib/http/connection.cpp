@@ -64,6 +64,8 @@ void Connection::advance() {
   if (advancing_) return;  // the loop below goes on with whatever changed
   const auto keep = self();
   advancing_ = true;
+  // What a client sends in a protocol of its own does not wait for what it has yet to receive.
+  if (writing_ && upgraded_) pump_upgraded();
   bool go_on = true;
   while (go_on && !writing_) {
     switch (state_) {
@@ -117,9 +119,9 @@ bool Connection::receive() {
 void Connection::wait_for_input() {
   if (shared_->stopping() && input_.size() == 0) end_if_idle();
   if (state_ != State::receiving) return;
-  const auto waiting = parser_.head_done()  ? Waiting::body
-                       : input_.size() == 0 ? Waiting::request
-                                            : Waiting::head;
+  // Blank lines before a request are dropped, but it has begun with them.
+  const bool begun = input_.size() > 0 || waiting_ == Waiting::head;
+  const auto waiting = parser_.head_done() ? Waiting::body : begun ? Waiting::head : Waiting::request;
   if (waiting != waiting_) {  // and not at every byte: a slow client cannot renew its deadline
     waiting_ = waiting;
     expire_after(waiting == Waiting::body   ? shared_->options.body_timeout

@@ -95,7 +95,7 @@ class Connection final : public Exchange {
   void start_read(std::size_t least = InputBuffer::kInitialBytes / 4);
   void on_read(const boost::system::error_code& ec, std::size_t count);
   void start_write();
-  void on_write(const boost::system::error_code& ec, std::size_t count);
+  void on_writable(const boost::system::error_code& ec);
   void watch();  // for the client's leaving while it is owed an answer
   void on_watch(const boost::system::error_code& ec);
   [[nodiscard]] bool client_gone(bool& data_waits);
@@ -133,7 +133,7 @@ class Connection final : public Exchange {
   State state_ = State::receiving;
   bool advancing_ = false;
   bool reading_ = false;  // an operation of that kind is under way
-  bool writing_ = false;
+  bool writing_ = false;  // the client takes no more for now: waits until it does
   bool watching_ = false;
   bool posted_ = false;
   bool close_after_ = false;    // this answer is the last

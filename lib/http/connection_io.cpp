@@ -48,16 +48,15 @@ void Connection::start_write() {
   writing_ = true;
   waiting_ = Waiting::nothing;
   expire_after(shared_->options.write_timeout);
-  socket_->async_write_some(
-      boost::asio::buffer(out_.data() + out_sent_, out_.size() - out_sent_),
-      [keep = self()](const boost::system::error_code& ec, std::size_t count) { keep->on_write(ec, count); });
+  // Not a write that is under way: more may be put into out_ meanwhile, which moves it.
+  socket_->async_wait(Socket::wait_write,
+                      [keep = self()](const boost::system::error_code& ec) { keep->on_writable(ec); });
 }
 
-void Connection::on_write(const boost::system::error_code& ec, std::size_t count) {
+void Connection::on_writable(const boost::system::error_code& ec) {
   writing_ = false;
   if (state_ == State::closed) return;
   if (ec) return close();
-  out_sent_ += count;
   deadline_ = CoarseTime::max();
   pieces_in_turn_ = 0;
   guarded([this] {
@@ -86,7 +85,7 @@ void Connection::on_read(const boost::system::error_code& ec, std::size_t count)
   const bool body = body_ == Body::wanted;          // of a streamed route
   if (state_ != State::receiving && !body) return;  // refused for being late; linger() discards this
   if (ec) return body ? abandoned() : close();
-  if (body) deadline_ = CoarseTime::max();
+  if (body && !writing_) deadline_ = CoarseTime::max();  // else it is the write's
   guarded([this] { advance(); });
 }
 

@@ -328,6 +328,10 @@ TEST_CASE("a client that is slow with its request is answered 408") {
   dripping.send("GET / HTTP/1.1\r\nX: ");
   for (int i = 0; i < 1000 && dripping.send("x"); ++i) std::this_thread::sleep_for(milliseconds(5));
   CHECK(server.eventually([&] { return server.server->stats().timeouts == 4; }));
+  Client blank(server.address);  // nor by blank lines before a request
+  for (int i = 0; i < 1000 && blank.send(i % 2 == 0 ? "\r" : "\n"); ++i)
+    std::this_thread::sleep_for(milliseconds(5));
+  CHECK(server.eventually([&] { return server.server->stats().timeouts == 5; }));
   CHECK(server.stats().requests == 0);
 }
 

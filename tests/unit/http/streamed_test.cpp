@@ -1,4 +1,7 @@
 // Routes that are called at the head: bodies in pieces, answers that are pushed.
+#include <utility>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 #include "fixture.hpp"
@@ -329,6 +332,33 @@ TEST_CASE("a client that reads slowly holds the pushing route back") {
   CHECK(server->on_loop([&] { return drained; }));
 }
 
+TEST_CASE("an answer that joins one which waits to leave lets it leave as it was") {
+  Route route;
+  auto options = Fixture::quick();
+  options.send_buffer_bytes = 4096;
+  const auto server = serve(route, true, options);
+  Client client(server->address, 4096);
+  client.send(get("/proxy/1") + get("/proxy/2") + get("/proxy/3"));
+  const std::string first(30'000, '1'), second(1 << 20, '2');
+  REQUIRE(server->eventually([&] { return route.calls == 1 && route.last; }));
+  std::vector<std::string> others;
+  server->on_loop([&] {
+    // The next request is there already, so this answer is not sent before that is dispatched.
+    std::exchange(route.exchange, nullptr)->reply({.content_type = "text/plain", .body = first});
+    REQUIRE(route.calls == 2);
+    // It is under way now, and does not fit.
+    route.exchange->begin({.content_length = second.size()});
+    route.exchange->push(second);
+    for (int i = 0; i < 64; ++i) others.emplace_back(std::size_t{20'000} + i * 500, 'x');
+    std::exchange(route.exchange, nullptr)->end();
+  });
+  CHECK((client.answer().body == first));  // not printed: it is long
+  CHECK((client.answer().body == second));
+  REQUIRE(server->eventually([&] { return route.calls == 3; }));
+  server->on_loop([&] { route.finish(); });
+  CHECK(client.answer().body == "ok");
+}
+
 TEST_CASE("an aborted answer lacks its end, and so does the connection") {
   Route route;
   const auto server = serve(route);
@@ -404,6 +434,29 @@ TEST_CASE("after a 101 a route that takes no more holds the client back, and is 
   CHECK(server->on_loop([&] { return route.largest; }) <= 64 * 1024);
   client.close();
   CHECK(server->eventually([&] { return route.abandoned == 1; }));
+}
+
+TEST_CASE("after a 101 a client is heard while it does not read, and is given up when it never does") {
+  auto options = Fixture::quick();
+  options.send_buffer_bytes = 4096;
+  options.write_timeout = milliseconds(500);
+  Route route;
+  const auto server = serve(route, false, options);
+  Client client(server->address, 4096);
+  client.send(get("/proxy/x", "Connection: Upgrade\r\nUpgrade: websocket\r\n"));
+  REQUIRE(server->eventually([&] { return route.calls == 1; }));
+  server->on_loop([&] {
+    route.exchange->begin({.status = 101});
+    route.take();
+    route.exchange->push(std::string(8 << 20, 'z'));
+    CHECK(!route.exchange->flush());
+  });
+  client.send("one ");
+  REQUIRE(server->eventually([&] { return route.body == "one "; }));
+  client.send("two");
+  REQUIRE(server->eventually([&] { return route.body == "one two"; }));
+  CHECK(server->eventually([&] { return route.abandoned == 1; }));
+  CHECK(server->stats().timeouts == 1);
 }
 
 TEST_CASE("a client that leaves a pushed answer is told of") {
