@@ -169,8 +169,9 @@ void Reloader::later(const std::string& why) {
 void Reloader::end(api::ReloadResult result) {
   parts_.ended(result);
   const std::vector<Done> asked = std::exchange(asked_, std::exchange(next_asked_, {}));
+  const bool more = under_way();  // who is told may ask again, which then begins at once
   for (const Done& done : asked) done(result);
-  if (under_way()) begin();
+  if (more) begin();
 }
 
 }  // namespace weir::daemon

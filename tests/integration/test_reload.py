@@ -22,6 +22,7 @@ from weirtest import (
     config,
     eventually,
     limit,
+    raw_connection,
     run_command,
     scaled,
     threads,
@@ -326,6 +327,25 @@ class Reload(TestCase):
 
 
 class ReloadOfTheProxy(ProxyCase):
+    def test_two_that_come_together_are_read_one_after_the_other(self) -> None:
+        daemon = self.daemon(config(limit(5)))
+        client = daemon.client()
+        self.admitted(client)
+        request = "POST /v1/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode()
+        for _ in range(5):
+            with raw_connection(daemon.tcp) as sock:
+                sock.sendall(request * 2)
+                answers = b""
+                while answers.count(b'"changes"') < 2:
+                    got = sock.recv(65536)
+                    self.assertTrue(got, answers)
+                    answers += got
+        self.assertEqual(answers.count(b" 200 OK"), 2, answers)
+        # What is in force is the file still.
+        again = self.check(client.post("/v1/reload", b""), 200)
+        self.assertEqual((again["changes"], again["file"]), ([], str(daemon.config)))
+        self.assertEqual(client.limit("*/requests/day")["held"], 1)
+
     def test_keys_are_read_again_and_calls_under_way_end_as_they_began(self) -> None:
         asked, go_on = threading.Event(), threading.Event()
 
