@@ -2,11 +2,12 @@
 //
 // A slab of slots with three ways in: by id (hash), by admission order (for the ledger's recovery mark) and
 // by the second in which the lease ends (a wheel). Every operation is O(1) and, once the slab has grown,
-// allocates nothing. Owned by the service.
+// allocates nothing. A call stays where it is until it is erased. Owned by the service.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -75,7 +76,7 @@ class OpenCalls {
   void unlink_due(Index index);
   void unlink(Index index);
 
-  std::vector<Slot> slots_;
+  std::deque<Slot> slots_;
   std::vector<Index> free_;
   boost::unordered_flat_map<ledger::CallId, Index> by_id_;
   Index oldest_ = kNone, newest_ = kNone;
