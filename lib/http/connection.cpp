@@ -2,7 +2,6 @@
 // what streamed routes need beyond that in connection_streamed.cpp.
 #include "http/connection.hpp"
 
-#include <charconv>
 #include <utility>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -14,22 +13,7 @@ namespace weir::http {
 namespace {
 
 constexpr std::size_t kGatherBytes = 32 * 1024;  // answers to pipelined requests are sent together up to here
-constexpr std::size_t kKeepBytes = 16 * 1024;    // larger buffers are given back after use
 constexpr int kPiecesInTurn = 16;                // of a stream, before other connections have their turn
-
-void clear(std::string& buffer) {
-  buffer.clear();
-  if (buffer.capacity() > kKeepBytes) std::string().swap(buffer);
-}
-
-void append_chunk(std::string& out, std::string_view bytes) {
-  std::array<char, 16> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), bytes.size(), 16).ptr;
-  out.append(digits.data(), static_cast<std::size_t>(end - digits.data()));
-  out += "\r\n";
-  out += bytes;
-  out += "\r\n";
-}
 
 }  // namespace
 
@@ -58,6 +42,11 @@ void Connection::start(Connections::List::iterator position) {
     answer_problem({.status = 503, .detail = "too many connections", .headers = "Retry-After: 1\r\n"});
   }
   guarded([this] { advance(); });
+}
+
+void Connection::empty(std::string& buffer) {
+  buffer.clear();
+  if (buffer.capacity() > InputBuffer::kKeepBytes) std::string().swap(buffer);
 }
 
 void Connection::advance() {
@@ -315,7 +304,7 @@ bool Connection::finish_answer() {
   } else {
     out_ += answer_;
   }
-  clear(answer_);
+  empty(answer_);
   abandoned_ = nullptr;
   if (close_after_) {
     if (flush()) linger();
@@ -325,7 +314,7 @@ bool Connection::finish_answer() {
   parser_.finish(input_);
   request_ = {};
   own_id_[0] = '\0';
-  clear(scratch_);
+  empty(scratch_);
   consumer_.clear();
   waiting_ = Waiting::nothing;
   continue_said_ = data_waits_ = false;

@@ -92,6 +92,7 @@ class Connection final : public Exchange {
   [[nodiscard]] bool body_under_way() const { return streamed_ && !parser_.body_done(); }
   [[nodiscard]] bool more_input() const { return input_.size() > parser_.parsed(); }
 
+  static void empty(std::string& buffer);  // and gives a large one's memory back
   void start_read(std::size_t least = InputBuffer::kInitialBytes / 4);
   void on_read(const boost::system::error_code& ec, std::size_t count);
   void start_write();

@@ -15,7 +15,6 @@
 namespace weir::http {
 namespace {
 
-constexpr std::size_t kKeepBytes = 16 * 1024;
 // A client that connected just before a stop gets this long to say something.
 constexpr std::chrono::milliseconds kFreshGrace{500};
 
@@ -38,9 +37,8 @@ bool Connection::flush() {
     }
     out_sent_ += sent;
   }
-  out_.clear();
+  empty(out_);
   out_sent_ = 0;
-  if (out_.capacity() > kKeepBytes) std::string().swap(out_);
   return true;
 }
 

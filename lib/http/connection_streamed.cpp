@@ -1,7 +1,5 @@
 // What streamed routes need of a connection: the body in pieces, answers that are pushed, other protocols.
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <utility>
 
 #include <sys/socket.h>
@@ -15,13 +13,6 @@ namespace {
 constexpr std::uint64_t kBodyReadBytes = 64 * 1024;
 constexpr std::size_t kChunkedReadBytes = 16 * 1024;
 constexpr std::size_t kUpgradedReadBytes = 4 * 1024;
-
-void append_chunk_size(std::string& out, std::size_t size) {
-  std::array<char, 16> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), size, 16).ptr;
-  out.append(digits.data(), static_cast<std::size_t>(end - digits.data()));
-  out += "\r\n";
-}
 
 }  // namespace
 
@@ -150,9 +141,11 @@ void Connection::begin(const PushedHead& head) {
 
 void Connection::push(std::string_view bytes) {
   if (state_ != State::pushing || bodiless_ || bytes.empty()) return;
-  if (chunked_) append_chunk_size(out_, bytes.size());
-  out_ += bytes;
-  if (chunked_) out_ += "\r\n";
+  if (chunked_) {
+    append_chunk(out_, bytes);
+  } else {
+    out_ += bytes;
+  }
 }
 
 void Connection::on_drained(std::function<void()> callback) {

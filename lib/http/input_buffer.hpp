@@ -20,7 +20,6 @@ class InputBuffer {
   // The first byte of the request under way, and how many bytes there are from it on.
   [[nodiscard]] char* data() { return bytes_.get() + begin_; }
   [[nodiscard]] std::size_t size() const { return end_ - begin_; }
-  [[nodiscard]] std::size_t capacity() const { return capacity_; }
 
   // Room to receive into, at least for `least` bytes. May move the bytes: views into them end here.
   std::span<char> prepare(std::size_t least = kInitialBytes / 4) {

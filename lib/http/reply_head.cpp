@@ -172,6 +172,13 @@ void append_content_length(std::string& out, std::uint64_t length) {
   out += "\r\n";
 }
 
+void append_chunk(std::string& out, std::string_view bytes) {
+  std::array<char, 16> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), bytes.size(), 16).ptr;
+  out.append(digits.data(), static_cast<std::size_t>(end - digits.data())).append("\r\n");
+  out.append(bytes).append("\r\n");
+}
+
 std::string_view DateCache::now() {
   timespec at{};
   clock_gettime(CLOCK_REALTIME_COARSE, &at);

@@ -37,6 +37,8 @@ void append_head(std::string& out, const ReplyHead& head);
 void append_status_line(std::string& out, int status, std::string_view reason);
 // "Content-Length: 12\r\n"
 void append_content_length(std::string& out, std::uint64_t length);
+// One chunk of a chunked body (RFC 9112, 7.1); `bytes` is not empty, which would end the body.
+void append_chunk(std::string& out, std::string_view bytes);
 
 // The Date header's value, formatted once a second. Not for several threads.
 class DateCache {
