@@ -37,12 +37,11 @@ std::shared_ptr<Call> Client::call(Request request, Receiver& receiver) {
 }
 
 std::shared_ptr<Connection> Client::take_idle(const Key& key) {
-  const auto found = idle_.find(key);
-  if (found == idle_.end()) return nullptr;
-  auto& store = found->second;
-  while (!store.empty()) {
-    auto connection = std::move(store.back());
-    store.pop_back();
+  // Looked up each time: closing one takes the store off the map if it is empty.
+  for (auto found = idle_.find(key); found != idle_.end() && !found->second.empty();
+       found = idle_.find(key)) {
+    auto connection = std::move(found->second.back());
+    found->second.pop_back();
     --stats_.idle;
     if (connection->quiet()) return connection;
     connection->close();

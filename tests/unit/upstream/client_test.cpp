@@ -341,6 +341,27 @@ TEST_CASE("a connection that the server ended while it was idle is not used agai
   }
 }
 
+TEST_CASE("of kept connections that the server has ended none is used, though the loop has not seen it yet") {
+  std::atomic<int> served = 0;
+  StandIn server([&](Peer& peer, int number) {
+    peer.request();
+    ++served;
+    while (number < 2 && served < 2) std::this_thread::yield();  // so that there are two of them
+    peer.answer(std::to_string(number));
+  });
+  Fixture fixture;
+  const auto first = fixture.start(Fixture::get(server));
+  const auto second = fixture.start(Fixture::get(server));
+  while (!first->over || !second->over) fixture.loop.run_one();
+  REQUIRE(fixture.client->stats().idle == 2);
+  while (server.open() > 0) std::this_thread::yield();  // without a turn of the loop
+  const auto notes = fixture.start(Fixture::post(server, "x"));
+  CHECK(fixture.client->stats().idle == 0);
+  REQUIRE(fixture.until([&] { return notes->over; }));
+  CHECK(notes->log == "connected sent head:200 end");
+  CHECK(notes->body == "2");
+}
+
 TEST_CASE("a stale connection: what may be sent again is, once; what may have been acted on is not") {
   // Answers once a connection, then takes a second request and hangs up.
   const auto script = [](Peer& peer, int) {

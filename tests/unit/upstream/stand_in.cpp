@@ -99,6 +99,11 @@ StandIn::~StandIn() {
   SSL_CTX_free(context_);
 }
 
+std::size_t StandIn::open() {
+  const std::lock_guard lock(mutex_);
+  return open_.size();
+}
+
 void StandIn::serve() {
   while (!stopping_) {
     const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);

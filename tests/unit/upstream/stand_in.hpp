@@ -43,7 +43,8 @@ class StandIn {
   StandIn& operator=(const StandIn&) = delete;
 
   [[nodiscard]] const std::string& port() const { return port_; }
-  [[nodiscard]] int connections() const { return connections_; }
+  [[nodiscard]] int connections() const { return connections_; }  // so far
+  [[nodiscard]] std::size_t open();                               // now: the others are closed
 
  private:
   void serve();
