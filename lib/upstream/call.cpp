@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "http/reply_head.hpp"
+
 #include "upstream/client.hpp"
 #include "upstream/connection.hpp"
 #include "upstream/dialer.hpp"
@@ -83,12 +85,29 @@ void Call::ended() {
 
 bool Call::write(std::string_view bytes) {
   body_begun_ = true;
-  return connection_ == nullptr || connection_->write(bytes);
+  if (connection_ != nullptr) return connection_->write(bytes);
+  if (dialer_ == nullptr || bytes.empty()) return true;  // the call is over
+  append_piece(early_, bytes);
+  return false;
 }
 
 void Call::finish(std::string_view trailers) {
   body_begun_ = true;
-  if (connection_ != nullptr) connection_->finish(trailers);
+  if (connection_ != nullptr) return connection_->finish(trailers);
+  if (std::exchange(early_end_, true)) return;
+  append_end(early_, trailers);
+}
+
+void Call::append_piece(std::string& out, std::string_view bytes) const {
+  if (request_.chunked) {
+    http::append_chunk(out, bytes);
+  } else {
+    out += bytes;
+  }
+}
+
+void Call::append_end(std::string& out, std::string_view trailers) const {
+  if (request_.chunked) out.append("0\r\n").append(trailers).append("\r\n");
 }
 
 std::string Call::take_body() {

@@ -67,8 +67,8 @@ class Call : public std::enable_shared_from_this<Call> {
 
   // Takes a connection that waits, or dials. Calls the receiver from here or later.
   void start();
-  // A streamed body. False: enough for now, until on_room(). What is written before the connection is there
-  // waits in memory: write nothing before on_connected().
+  // A streamed body, from on_connected() on. False: enough for now, until on_room(). A request that is sent
+  // again has no connection for a while: what is written then waits in memory.
   bool write(std::string_view bytes);
   // `trailers`: lines, each ended by "\r\n"; sent only if the body is chunked.
   void finish(std::string_view trailers = {});
@@ -93,6 +93,8 @@ class Call : public std::enable_shared_from_this<Call> {
   bool try_again(const Failure& failure);
   // It will not be sent again: a stream of hours need not keep a body of megabytes.
   void drop_request() { request_.head = request_.body = std::string(); }
+  void append_piece(std::string& out, std::string_view bytes) const;
+  void append_end(std::string& out, std::string_view trailers) const;
   void sweep(http::CoarseTime now);
   void fail(Failure failure);
   void ended();  // by the connection: nothing of this call is under way any more
@@ -105,6 +107,8 @@ class Call : public std::enable_shared_from_this<Call> {
   http::CoarseTime dial_deadline_{};
   std::size_t body_at_ = 0;  // in the head, if it goes out with that
   bool body_begun_ = false;  // of a streamed one: it cannot be sent again
+  std::string early_;        // of a streamed body: what came while there was no connection, as it is sent
+  bool early_end_ = false;   // that is all of it
   bool retried_ = false;
   bool sent_ = false;
 };

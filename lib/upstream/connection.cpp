@@ -1,7 +1,6 @@
 #include "upstream/connection.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <exception>
 #include <utility>
 
@@ -41,9 +40,10 @@ void Connection::begin(std::shared_ptr<Call> call, bool reused) {
   call_ = std::move(call);
   reused_ = reused;
   head_sent_ = body_sent_ = out_sent_ = 0;
-  out_.clear();
-  finished_ = !call_->request_.streamed;
-  all_sent_ = write_failed_ = room_owed_ = paused_ = got_bytes_ = head_seen_ = upgraded_ = false;
+  out_ = std::exchange(call_->early_, {});
+  finished_ = !call_->request_.streamed || call_->early_end_;
+  room_owed_ = !out_.empty();
+  all_sent_ = write_failed_ = paused_ = got_bytes_ = head_seen_ = upgraded_ = false;
   interim_ = 0;
   read_bytes_ = kFirstReadBytes;
   parser_.start(call_->request_.to_head);
@@ -60,13 +60,7 @@ void Connection::begin(std::shared_ptr<Call> call, bool reused) {
 
 bool Connection::write(std::string_view bytes) {
   if (write_failed_ || bytes.empty()) return true;  // the answer, or its absence, will tell
-  if (call_->request_.chunked) {
-    char size[18];
-    const auto end = std::to_chars(size, size + 16, bytes.size(), 16).ptr;
-    out_.append(size, static_cast<std::size_t>(end - size)).append("\r\n");
-  }
-  out_ += bytes;
-  if (call_->request_.chunked) out_ += "\r\n";
+  call_->append_piece(out_, bytes);
   expire_after(client_->options_.idle_timeout);  // the server's turn, even if it takes none of them now
   send();
   if (call_ == nullptr || out_.empty()) return true;
@@ -77,7 +71,7 @@ bool Connection::write(std::string_view bytes) {
 void Connection::finish(std::string_view trailers) {
   if (finished_) return;
   finished_ = true;
-  if (call_->request_.chunked) out_.append("0\r\n").append(trailers).append("\r\n");
+  call_->append_end(out_, trailers);
   send();
 }
 

@@ -362,6 +362,43 @@ TEST_CASE("of kept connections that the server has ended none is used, though th
   CHECK(notes->body == "2");
 }
 
+TEST_CASE("a streamed body that comes while its head is sent again is not lost") {
+  // Answers once a connection; the first one takes a second head, and hangs up.
+  std::promise<std::string> got;  // by the server's thread
+  StandIn server([&](Peer& peer, int number) {
+    if (number == 0) {
+      peer.request();
+      peer.answer("fine");
+      peer.read_until("\r\n\r\n");
+      return;
+    }
+    peer.read_until("\r\n\r\n");
+    got.set_value(peer.read_until("T: 1\r\n\r\n"));
+    peer.answer("whole");
+  });
+  Fixture fixture;
+  CHECK(fixture.run(Fixture::get(server))->log == "connected sent head:200 end");
+  Request request =
+      Fixture::request(server, "POST /x HTTP/1.1\r\nHost: up\r\nTransfer-Encoding: chunked\r\n\r\n");
+  request.streamed = request.chunked = true;
+  const auto notes = fixture.start(std::move(request));
+  while (fixture.client->stats().retried == 0) fixture.loop.run_one();
+  CHECK(!notes->call->write("hello"));  // there is no connection: enough for now
+  SUBCASE("its end comes later") {
+    notes->at_room = [&] {
+      CHECK(notes->log == "reused connected ");
+      notes->call->finish("T: 1\r\n");
+    };
+  }
+  SUBCASE("its end comes with it") {
+    notes->call->finish("T: 1\r\n");
+  }
+  REQUIRE(fixture.until([&] { return notes->over; }));
+  CHECK(notes->log == "reused connected sent head:200 end");
+  CHECK(notes->body == "whole");
+  CHECK(got.get_future().get() == "5\r\nhello\r\n0\r\nT: 1\r\n\r\n");
+}
+
 TEST_CASE("a stale connection: what may be sent again is, once; what may have been acted on is not") {
   // Answers once a connection, then takes a second request and hangs up.
   const auto script = [](Peer& peer, int) {
