@@ -19,7 +19,7 @@
 
 namespace weir::daemon {
 
-// The contract's exit codes.
+// The exit codes, told in weir(1).
 inline constexpr int kDone = 0, kFailed = 1, kWrongUsage = 2, kUnreachable = 3, kDenied = 4, kTimedOut = 5;
 
 // The process's outside world; tests give their own.

@@ -1,4 +1,4 @@
-// The service's metrics (section 7 of the contract). Children are resolved when a lane or a limit is made; on
+// The service's metrics. Children are resolved when a lane or a limit is made; on
 // the way of an admission there are only additions. Loop thread only.
 #pragma once
 

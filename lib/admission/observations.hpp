@@ -1,4 +1,4 @@
-// What upstream's answers teach (section 5 of the contract): which limit is used up and until when, how much
+// What upstream's answers teach (docs/learning.md): which limit is used up and until when, how much
 // it really allows, how much of it others use, that a model is off, that everything must rest for a moment.
 //
 // Durable: each observation is also in the ledger, with its evidence; it expires, and can be forgotten. What

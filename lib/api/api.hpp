@@ -1,4 +1,4 @@
-// The HTTP API (section 3 of the contract): from requests to the service and the ledger's reports, and back.
+// The HTTP API (docs/api.md): from requests to the service and the ledger's reports, and back.
 //
 // Who comes with a consumer's token (Request::consumer) sees and settles only what is that consumer's; of
 // limits also those of its projects, which bind it too. Admissions of others do not exist for it, what is

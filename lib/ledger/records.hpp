@@ -88,7 +88,7 @@ struct IdempotencyKey {
 };  // Kept for a day of the steady axis, and at most 100,000 of them. Goes with its admission when that is
     // refused.
 
-// What an upstream answer taught (section 5 of the contract).
+// What an upstream answer taught (docs/learning.md).
 struct Observation {
   std::int64_t id = 0;
   NameId project = 0;

@@ -1,4 +1,4 @@
-// The proxy's own metrics (section 7 of the contract). Loop thread.
+// The proxy's own metrics. Loop thread.
 #pragma once
 
 #include "telemetry/metrics.hpp"

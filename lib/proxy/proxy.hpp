@@ -1,4 +1,4 @@
-// The reverse proxy (section 4 of the contract): /proxy/{project-or-pool}/... goes to the project's base URL
+// The reverse proxy (docs/proxy.md): /proxy/{project-or-pool}/... goes to the project's base URL
 // with the project's key; what costs quota is admitted first, metered as it passes, and settled.
 //
 // Owned by the daemon; loop thread only; must outlive the HTTP server's connections.
