@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "http/text.hpp"
 #include "proxy/heads.hpp"
 #include "proxy/refusal.hpp"
 #include "proxy/relay.hpp"
@@ -102,7 +103,7 @@ void Proxy::handle(http::Exchange& exchange) {
   };
   const auto target = parse_target(request.path, request.query);
   if (!target)
-    return refuse(Form::google, 400, "the path must be /proxy/{project or pool}/..., without . and ..");
+    return refuse(Form::google, 400, "the path must be /proxy/{project or pool}/..., without ., .. and #");
   const auto upstreams = members(target->name);
   const std::string_view provider =
       upstreams.empty() ? std::string_view("gemini") : upstreams.front()->provider;
@@ -125,6 +126,11 @@ void Proxy::handle(http::Exchange& exchange) {
                   fmt::format("consumer {} may send {} requests a second; send it again later",
                               caller.consumer, caller.requests_per_s),
                   caller.wait_s);
+  }
+  // The first would show the key to the caller (RFC 9110, 9.3.8); the second asks for a tunnel.
+  for (const std::string_view method : {"TRACE", "CONNECT"}) {
+    if (http::equal_ignoring_case(request.method_name, method))
+      return refuse(operation.form, 501, fmt::format("{} is not passed on", request.method_name));
   }
   const std::string consumer(caller.consumer.empty() ? named_consumer(request) : caller.consumer);
   if (upstreams.empty()) {

@@ -26,6 +26,8 @@ Names names_of(int status) {
       return {"NOT_FOUND", "not_found", "invalid_request_error", "not_found"};
     case 429:
       return {"RESOURCE_EXHAUSTED", "too_many_requests", "requests", "rate_limit_exceeded"};
+    case 501:
+      return {"UNIMPLEMENTED", "unimplemented", "invalid_request_error", ""};
     case 502:
     case 503:
       return {"UNAVAILABLE", "service_unavailable", "server_error", "service_unavailable"};

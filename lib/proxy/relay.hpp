@@ -98,7 +98,7 @@ class Relay final : public upstream::Receiver,
   void hold_answer(const upstream::AnswerHead& head, AnswerLines lines);
   void hold_body(std::string_view bytes);
   void refused_whole();
-  // The held answer goes to the caller after all: its head and what has come of its body.
+  // The held answer, its key hidden, goes to the caller after all: its head and what has come of its body.
   void give_answer(bool whole);
   void end_with_answer();
 

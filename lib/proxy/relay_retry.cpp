@@ -59,6 +59,7 @@ void Relay::hide_key() {
   std::string text = meter_->error_text();
   if (!blank_out(text, key)) return;
   held_answer_->body = std::move(text);
+  held_answer_->content_length.reset();
   drop_line(held_answer_->lines.text, "content-encoding");
 }
 
@@ -75,12 +76,13 @@ void Relay::hold_answer(const upstream::AnswerHead& head, AnswerLines lines) {
 
 void Relay::hold_body(std::string_view bytes) {
   held_answer_->body += bytes;
-  if (held_answer_->body.size() > kMaxHeldAnswer) give_answer(false);
+  if (held_answer_->body.size() <= kMaxHeldAnswer) return;
+  blank_out(held_answer_->body, upstream_->api_key);  // of a packed one the rest follows, packed
+  give_answer(false);
 }
 
 void Relay::give_answer(bool whole) {
   release();
-  if (!whole) blank_out(held_answer_->body, upstream_->api_key);
   HeldAnswer held = std::move(*std::exchange(held_answer_, std::nullopt));
   phase_ = Phase::answering;
   append_weir_lines(held.lines.text);

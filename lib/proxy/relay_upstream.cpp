@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kHeadBytes = 512;  // of a request, beside its path and the caller's lines
 
 bool is_idempotent(std::string_view method) {
-  for (const std::string_view known : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"}) {
+  for (const std::string_view known : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}) {
     if (method == known) return true;
   }
   return false;
@@ -203,7 +203,10 @@ void Relay::on_body(std::string_view bytes) {
 
 void Relay::on_trailers(std::string_view lines) {
   guarded([&] {
-    if (phase_ == Phase::refused && !held_answer_->to_retry) give_answer(false);  // chunked, as it came
+    if (phase_ == Phase::refused && !held_answer_->to_retry) {
+      hide_key();
+      give_answer(false);  // chunked, as it came
+    }
     if (phase_ == Phase::answering) exchange_->push_trailers(trailer_lines(lines));
   });
 }
@@ -243,7 +246,10 @@ void Relay::on_failure(const upstream::Failure& failure) {
       exchange_->abort();
       return finish();
     }
-    if (phase_ == Phase::refused) give_answer(false);
+    if (phase_ == Phase::refused) {
+      hide_key();
+      give_answer(false);
+    }
     if (phase_ == Phase::answering) {
       settle(status_, true);
       exchange_->abort();

@@ -90,6 +90,8 @@ Operation openai(const Segments& segments, bool post) {
 std::optional<Target> parse_target(std::string_view path, std::string_view query) {
   path.remove_prefix(std::min(kPrefix.size(), path.size()));
   Target target;
+  if (path.find('#') != std::string_view::npos || query.find('#') != std::string_view::npos)
+    return std::nullopt;  // upstream may cut the target there, and read what we did not
   target.name = path.substr(0, path.find('/'));
   target.path = path.substr(target.name.size());
   target.query = query;

@@ -24,8 +24,8 @@ struct Target {
   std::string_view path;   // "/v1beta/models", as sent; "/" if nothing follows the name
   std::string_view query;  // as sent
 };
-// `path` begins with "/proxy/". nullopt: no name, or a segment "." or ".." that could lead out of the base
-// URL.
+// `path` begins with "/proxy/". nullopt: no name, a segment "." or ".." that could lead out of the base URL, or
+// a '#'.
 std::optional<Target> parse_target(std::string_view path, std::string_view query);
 
 // What a request costs, as far as its path tells.

@@ -120,6 +120,15 @@ class Unary(ProxyCase):
         gone = client.delete("/proxy/default/v1beta/files/x")
         self.assertEqual((gone.status, gone.headers["X-A"], gone.body), (204, "1", b""))
 
+    def test_methods_that_would_show_the_key_or_lead_elsewhere_are_refused(self) -> None:
+        upstream = self.upstream(lambda peer, request: peer.answer(request.head))  # as TRACE has it
+        client = self.proxied(upstream).client()
+        for method in ("TRACE", "trace", "CONNECT"):
+            error = self.check(client.send(method, "/proxy/default/v1beta/models"), 501)["error"]
+            self.assertEqual(error["status"], "UNIMPLEMENTED")
+            self.assertIn(method, error["message"])
+        self.assertEqual(upstream.requests, [])
+
     def test_spellings_of_a_metered_path_do_not_get_around_the_meter(self) -> None:
         upstream = self.upstream(lambda peer, request: peer.answer(REPLY))
         client = self.proxied(upstream).client()
@@ -132,7 +141,10 @@ class Unary(ProxyCase):
             self.check(answer, 200)
             self.assertEqual(answer.headers["X-Weir-Model"], "m")
             self.assertEqual(upstream.requests[-1].target, path)
-        for path in ("/v1beta/../x", "/%2e%2e/x", "/v1beta/./x", "/a%5c..%5cb", "/a%0d%0ab"):
+        for path in (
+            *("/v1beta/../x", "/%2e%2e/x", "/v1beta/./x", "/a%5c..%5cb", "/a%0d%0ab"),
+            *("/v1beta/models/m:generateContent#/x", "/v1beta/models?a#b"),
+        ):
             self.assertEqual(client.get("/proxy/default" + path).status, 400, path)
         self.assertEqual(len(upstream.requests), 3)
 
@@ -184,6 +196,31 @@ class Unary(ProxyCase):
         self.assertEqual(len(client.post(GENERATE.replace("models/m", "models/large"), BODY).body), 200_000)
         plain = client.post(GENERATE.replace("models/m", "models/plain"), BODY)
         self.assertEqual(plain.body, refusal.replace(KEY.encode(), b"hidden"))
+
+    def test_a_packed_refusal_that_is_not_all_there_hides_the_key_too(self) -> None:
+        refusal = json.dumps({"error": {"code": 403, "message": f"'api_key:{KEY}' has been suspended."}}).encode()
+        hidden = refusal.replace(KEY.encode(), b"*" * len(KEY))
+        data = gzip.compress(refusal)
+        head = b"HTTP/1.1 403 Forbidden\r\nContent-Encoding: gzip\r\n"
+
+        def script(peer: Peer, request: Request) -> None:
+            if "trailers" in request.target:
+                peer.send(head + b"Transfer-Encoding: chunked\r\n\r\n")
+                peer.chunk(data)
+                peer.send(b"0\r\nX-Sum: 1\r\n\r\n")
+            else:
+                peer.send(head + b"Content-Length: %d\r\n\r\n" % len(data) + data[:-1])
+                raise ConnectionError
+
+        client = self.proxied(self.upstream(script)).client()
+        for path in (GENERATE, "/proxy/default/v1beta/files/x"):
+            with self.subTest(path):
+                answer = client.post(path + "?trailers", BODY, {"Accept-Encoding": "gzip"})
+                self.assertEqual((answer.status, answer.body), (403, hidden))
+                self.assertIsNone(answer.headers["Content-Encoding"])
+                with self.assertRaises(http.client.IncompleteRead) as broken:
+                    client.post(path, BODY, {"Accept-Encoding": "gzip"})
+                self.assertEqual(broken.exception.partial, hidden)
 
     def test_upstream_errors_pass_keep_the_request_charge_and_teach(self) -> None:
         exhausted = (ERRORS / "01b-429-free-rpd-flash-lite-20.json").read_bytes()

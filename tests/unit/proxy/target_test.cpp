@@ -18,6 +18,9 @@ TEST_CASE("a target is a name and a path") {
     CHECK(!parse_target(path, ""));
   }
   CHECK(parse_target("/proxy/a/..b/c..", ""));
+  CHECK(!parse_target("/proxy/a/v1/chat/completions#/x", ""));
+  CHECK(!parse_target("/proxy/a/v1/realtime", "model=dear#&model=cheap"));
+  CHECK(parse_target("/proxy/a/b%23c", "d=%23"));
 }
 
 TEST_CASE("what Gemini counts is metered, and nothing else") {
