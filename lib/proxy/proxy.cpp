@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include "http/text.hpp"
+
 #include "proxy/heads.hpp"
 #include "proxy/refusal.hpp"
 #include "proxy/relay.hpp"

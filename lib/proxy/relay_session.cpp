@@ -28,6 +28,8 @@ std::uint16_t close_code(const Refusal& refused) {
 }  // namespace
 
 void Relay::start_session() {
+  if (operation_.two_models)
+    return refuse(400, "the query has \"model\" twice: upstream may read the other one");
   if (operation_.metered && !operation_.model.empty()) {
     model_ = operation_.model;
     complete_at_ = proxy_.parts_.now().steady;
@@ -82,8 +84,10 @@ bool Relay::from_client(std::string_view bytes) {
 
 void Relay::admit_session() {
   const std::string& message = session_->first_message();
-  model_ = model_of_first_message(message);
-  if (model_.empty()) return refuse(400, "the session's first message names no model");
+  const auto models = models_of_first_message(message);
+  if (models.empty()) return refuse(400, "the session's first message names no model");
+  if (models.size() > 1) return refuse(400, "the session's first message names a model twice");
+  model_ = models.front();
   Amounts want;
   want.input_tokens = std::max<std::int64_t>(static_cast<std::int64_t>(message.size()) / kBytesPerToken, 1);
   complete_at_ = proxy_.parts_.now().steady;

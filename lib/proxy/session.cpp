@@ -84,16 +84,25 @@ bool Session::may_tell_upstream() const {
   return client_.between_frames() && !client_.close();
 }
 
-std::string model_of_first_message(std::string_view message) {
+std::vector<std::string> models_of_first_message(std::string_view message) {
   simdjson::dom::parser parser;
-  simdjson::dom::element document;
+  simdjson::dom::object document;
   if (parser.parse(message.data(), message.size()).get(document) != simdjson::SUCCESS) return {};
-  std::string_view model;
-  for (const char* path : {"/setup/model", "/session/model", "/response/model", "/model"}) {
-    if (document.at_pointer(path).get(model) == simdjson::SUCCESS) break;
+  std::vector<std::string> models;
+  const auto read = [&models](const simdjson::dom::key_value_pair& field) {
+    std::string_view model;
+    if (field.key != "model" || field.value.get(model) != simdjson::SUCCESS) return;
+    if (model.starts_with("models/")) model.remove_prefix(7);
+    models.emplace_back(model);
+  };
+  for (const auto field : document) {
+    simdjson::dom::object inner;
+    read(field);
+    if (field.key != "setup" && field.key != "session" && field.key != "response") continue;
+    if (field.value.get(inner) != simdjson::SUCCESS) continue;
+    for (const auto inner_field : inner) read(inner_field);
   }
-  if (model.starts_with("models/")) model.remove_prefix(7);
-  return std::string(model);
+  return models;
 }
 
 }  // namespace weir::proxy

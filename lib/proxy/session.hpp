@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "provider/error.hpp"
 #include "provider/stream_usage.hpp"
@@ -64,8 +65,9 @@ class Session {
   std::optional<Usage> usage_;
 };
 
-// The model that a client's first message names: Gemini's {"setup":{"model":"models/m"}}, OpenAI's
-// {"session":{"model"}}, {"response":{"model"}} or {"model"}; without "models/". Empty if none.
-std::string model_of_first_message(std::string_view message);
+// The models that a client's first message names: Gemini's {"setup":{"model":"models/m"}}, OpenAI's
+// {"session":{"model"}}, {"response":{"model"}} or {"model"}; without "models/". Of two, upstream may read
+// either.
+std::vector<std::string> models_of_first_message(std::string_view message);
 
 }  // namespace weir::proxy

@@ -123,7 +123,12 @@ Operation session_of(std::string_view provider, std::string_view path, std::stri
     operation.metered = segments.front() == "ws";
   } else {
     operation.metered = segments.back() == "realtime" || segments.back() == "responses";
-    operation.model = http::query_param(query, "model").value_or("");
+    int models = 0;
+    for (const auto& [name, value] : http::query_params(query)) {
+      if (name != "model") continue;
+      operation.model = value;
+      operation.two_models = ++models > 1;
+    }
   }
   return operation;
 }

@@ -24,8 +24,8 @@ struct Target {
   std::string_view path;   // "/v1beta/models", as sent; "/" if nothing follows the name
   std::string_view query;  // as sent
 };
-// `path` begins with "/proxy/". nullopt: no name, a segment "." or ".." that could lead out of the base URL, or
-// a '#'.
+// `path` begins with "/proxy/". nullopt: no name, a segment "." or ".." that could lead out of the base URL,
+// or a '#'.
 std::optional<Target> parse_target(std::string_view path, std::string_view query);
 
 // What a request costs, as far as its path tells.
@@ -34,9 +34,10 @@ struct Operation {
   bool metered = false;
   bool session = false;  // a WebSocket is asked for
   bool model_in_path = false;
-  std::string model;    // if it is in the path, or a session's query
-  std::string version;  // "v1beta"; with `model` and `verb`, what the path is made of
-  std::string verb;     // "generateContent"
+  bool two_models = false;  // in a session's query: upstream may read the other one
+  std::string model;        // if it is in the path, or a session's query
+  std::string version;      // "v1beta"; with `model` and `verb`, what the path is made of
+  std::string verb;         // "generateContent"
 
   // The path for another model; only if model_in_path.
   [[nodiscard]] std::string path_for(std::string_view other_model) const;

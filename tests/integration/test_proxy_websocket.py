@@ -313,7 +313,11 @@ class Metering(SessionCase):
     def test_a_session_that_can_never_fit_or_names_no_model_is_a_policy_violation(self) -> None:
         running = self.proxied(self.upstream(echo), limit(10, "input_tokens"))
         nameless = "names no model"
-        for first, reason in ((SETUP, "input tokens"), ({"setup": {}}, nameless), (b"no JSON", nameless)):
+        two = {"setup": {"model": "models/a"}, "model": "b"}
+        for first, reason in (
+            *((SETUP, "input tokens"), ({"setup": {}}, nameless), (b"no JSON", nameless)),
+            (two, "names a model twice"),
+        ):
             session = self.session(running)
             session.send(first)
             self.assertIn(reason, self.ended(session, 1008))
@@ -466,6 +470,12 @@ class Realtime(SessionCase):
         self.assertEqual(json.loads(second.body())["error"]["code"], "rate_limit_exceeded")
         first.receive()
         self.left(first)
+
+    def test_two_models_in_the_query_are_refused(self) -> None:
+        upstream = self.upstream(accepting(self.respond))
+        session = self.session(self.realtime(upstream, limit(1)), self.PATH + "&model=dear")
+        self.assertEqual(session.status, 400, session.head)
+        self.assertEqual(upstream.requests, [])
 
     def test_a_pool_takes_the_next_project_then_the_next_model(self) -> None:
         upstream = self.upstream(accepting(self.respond))

@@ -105,14 +105,20 @@ TEST_CASE("a first message beyond the bound, or none at all") {
 }
 
 TEST_CASE("the model is found where each API names it") {
-  CHECK(model_of_first_message(R"({"setup":{"model":"models/a"}})") == "a");
-  CHECK(model_of_first_message(R"({"type":"session.update","session":{"model":"b"}})") == "b");
-  CHECK(model_of_first_message(R"({"type":"response.create","model":"c"})") == "c");
-  CHECK(model_of_first_message(R"({"type":"response.create","response":{"model":"d"}})") == "d");
+  using Models = std::vector<std::string>;
+  CHECK(models_of_first_message(R"({"setup":{"model":"models/a"}})") == Models{"a"});
+  CHECK(models_of_first_message(R"({"type":"session.update","session":{"model":"b"}})") == Models{"b"});
+  CHECK(models_of_first_message(R"({"type":"response.create","model":"c"})") == Models{"c"});
+  CHECK(models_of_first_message(R"({"type":"response.create","response":{"model":"d"}})") == Models{"d"});
+  CHECK(models_of_first_message(R"({"session":{"model":"a","audio":{"input":{"model":"b"}}}})") ==
+        Models{"a"});
+  CHECK(models_of_first_message(R"({"setup":{"model":"a","model":"b"}})") == Models{"a", "b"});
+  CHECK(models_of_first_message(R"({"setup":{"model":"a"},"setup":{"model":"b"}})") == Models{"a", "b"});
+  CHECK(models_of_first_message(R"({"model":"a","session":{"model":"b"}})") == Models{"a", "b"});
   for (const char* none :
        {"", "{", "[]", "{}", R"({"setup":{}})", R"({"setup":{"model":7}})", R"({"setup":[]})"}) {
     CAPTURE(none);
-    CHECK(model_of_first_message(none).empty());
+    CHECK(models_of_first_message(none).empty());
   }
 }
 

@@ -97,6 +97,9 @@ TEST_CASE("sessions are metered, however their path is written; a model may stan
   CHECK(realtime.metered);
   CHECK(realtime.form == Form::openai);
   CHECK(realtime.model == "gpt-realtime");
+  CHECK(!realtime.two_models);
+  CHECK(session_of("openai", "/v1/realtime", "model=cheap&%6dodel=dear").two_models);
+  CHECK(session_of("openai", "/v1/realtime", "model&model=dear").two_models);
   CHECK(session_of("openai", "/openai/v1/responses", "").metered);
   CHECK(!session_of("openai", "/v1/models", "").metered);
   CHECK(with_model_parameter("a=1&model=x&b=%20", "y") == "a=1&model=y&b=%20");
