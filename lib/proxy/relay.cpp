@@ -1,5 +1,6 @@
 #include "proxy/relay.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,6 +12,8 @@
 namespace weir::proxy {
 namespace {
 
+// Of a body whose length is said; beyond it room is made as the bytes come, since only those are counted.
+constexpr std::size_t kFirstReserveBytes = 64 * 1024;
 constexpr int kClientLeft = 499;  // as nginx has it: no answer was waited for
 
 }  // namespace
@@ -43,11 +46,6 @@ void Relay::start(std::list<std::shared_ptr<Relay>>::iterator position) {
       upstream_ = proxy_.members(name_).front();
       return send();
     }
-    if (content_length_ && *content_length_ <= proxy_.setup_.max_metered_body_bytes) {
-      const auto size = static_cast<std::size_t>(*content_length_);
-      if (!hold(size)) return refuse_to_hold();
-      body_.reserve(size + simdjson::SIMDJSON_PADDING);
-    }
     exchange_->receive_body([self = shared_from_this()](std::string_view bytes, bool last) {
       bool more = false;
       self->guarded([&] {
@@ -79,9 +77,13 @@ void Relay::refuse_to_hold() {
 }
 
 bool Relay::collect(std::string_view bytes, bool last) {
-  if (body_.size() + bytes.size() > held_ && !hold(body_.size() + bytes.size() - held_)) {
+  if (!hold(bytes.size())) {
     refuse_to_hold();
     return false;
+  }
+  if (body_.empty()) {
+    const std::uint64_t most = std::min<std::uint64_t>(content_length_.value_or(0), kFirstReserveBytes);
+    body_.reserve(std::max<std::size_t>(most, bytes.size()) + simdjson::SIMDJSON_PADDING);
   }
   body_.append(bytes);
   if (last) trailers_ = trailer_lines(exchange_->request().trailers);

@@ -150,7 +150,7 @@ class Relay final : public upstream::Receiver,
   const std::string content_encoding_, wait_text_;
   std::string body_;       // of a metered request; of a session, what is held back
   std::string trailers_;   // of it
-  std::size_t held_ = 0;   // bytes of it, counted before they come if their number is known
+  std::size_t held_ = 0;   // bytes of it that are counted
   bool oversize_ = false;  // more of it follows, streamed
   std::string model_;      // as asked
   Amounts want_;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import unittest
@@ -11,6 +12,7 @@ from upstreamtest import Peer, Request
 from weirtest import Answer, Client, eventually, raw_connection, threads
 
 BOUND = "max_held_bytes = 100000\nmax_metered_body_bytes = 100000"
+NAMELESS = "/proxy/default/v1beta/openai/chat/completions"  # refused for its body, once that has come
 LARGE = BODY | {"labels": "x" * 60_000}
 
 
@@ -26,6 +28,9 @@ class HeldBytes(ProxyCase):
 
         self.up = self.upstream(script)
         self.running = self.proxied(self.up, proxy=BOUND)
+
+    def head(self, length: int) -> bytes:
+        return f"POST {GENERATE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n".encode()
 
     def is_refused(self, answer: Answer) -> None:
         message = self.check(answer, 503)["error"]["message"]
@@ -52,15 +57,18 @@ class HeldBytes(ProxyCase):
         for _ in range(3):
             self.check(self.running.client().post(GENERATE, LARGE), 200)
 
+    def test_bytes_that_have_not_come_are_not_counted(self) -> None:
+        with contextlib.ExitStack() as slow:
+            for _ in range(20):
+                connection = slow.enter_context(raw_connection(self.running.tcp))
+                connection.sendall(self.head(100_000) + b"x")
+            for _ in range(3):
+                self.check(self.running.client().post(NAMELESS, b"x" * 60_000), 400)
+
     def test_a_client_that_leaves_lets_its_body_go(self) -> None:
-        head = f"POST {GENERATE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90000\r\n\r\n"
         with raw_connection(self.running.tcp) as leaving:
-            leaving.sendall(head.encode())
-            eventually(
-                "its bytes are counted",
-                lambda: self.running.client().post("/proxy/default/v1beta/openai/chat/completions", b"x" * 60_000).status
-                == 503,
-            )
+            leaving.sendall(self.head(90_000) + b"x" * 80_000)
+            eventually("its bytes are counted", lambda: self.running.client().post(NAMELESS, b"x" * 60_000).status == 503)
         self.go.set()
         eventually("they are let go", lambda: self.running.client().post(GENERATE, LARGE).status == 200)
 
