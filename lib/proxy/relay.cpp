@@ -176,7 +176,7 @@ void Relay::finish() {
   if (phase_ == Phase::over) return;
   const auto keep = shared_from_this();
   phase_ = Phase::over;
-  pause_.reset();
+  timer_.reset();
   release();
   exchange_ = nullptr;
   call_ = nullptr;

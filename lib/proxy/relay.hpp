@@ -81,6 +81,7 @@ class Relay final : public upstream::Receiver,
   void release();  // the body will not be sent again
   void refuse_to_hold();
   bool pass_on(std::string_view bytes, bool last);
+  void write_held_body();
   void admit(const Amounts& want, const admission::Guess& guess);
   void ask(const Now& now);
   void decided(const admission::Answer& answer, const Now& now);
@@ -104,6 +105,7 @@ class Relay final : public upstream::Receiver,
 
   void start_session();
   void begin_session(const upstream::AnswerHead& head);
+  void expect_first_message();
   bool from_client(std::string_view bytes);
   void from_upstream(std::string_view bytes);
   void admit_session();
@@ -185,7 +187,7 @@ class Relay final : public upstream::Receiver,
   };
   std::size_t retries_ = 0;  // begun
   std::optional<HeldAnswer> held_answer_;
-  std::optional<Proxy::Timer> pause_;
+  std::optional<Proxy::Timer> timer_;  // of the pause; of a session, until its first message is there
 };
 
 }  // namespace weir::proxy

@@ -120,9 +120,9 @@ void Relay::refused_whole() {
   ++retries_;
   waited_ += pause;
   phase_ = Phase::pausing;
-  pause_.emplace(proxy_.parts_.loop.get_executor());
-  pause_->expires_after(pause);
-  pause_->async_wait([self = shared_from_this()](const boost::system::error_code& ec) {
+  timer_.emplace(proxy_.parts_.loop.get_executor());
+  timer_->expires_after(pause);
+  timer_->async_wait([self = shared_from_this()](const boost::system::error_code& ec) {
     if (ec || self->phase_ != Phase::pausing) return;
     self->guarded([&] {
       self->sent_at_.reset();

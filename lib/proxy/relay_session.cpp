@@ -53,6 +53,7 @@ void Relay::begin_session(const upstream::AnswerHead& head) {
                     .has_date = lines.has_date,
                     .has_request_id = lines.has_request_id});
   if (proxy_.stopping_) return stop_session();
+  if (session_->first() == Session::First::incomplete) expect_first_message();
   exchange_->receive_body([self = shared_from_this()](std::string_view bytes, bool) {
     bool more = false;
     self->guarded([&] { more = self->from_client(bytes); });
@@ -60,10 +61,28 @@ void Relay::begin_session(const upstream::AnswerHead& head) {
   });
 }
 
+// Until it is there the session is nobody's: not admitted, and held in memory.
+void Relay::expect_first_message() {
+  timer_.emplace(proxy_.parts_.loop.get_executor());
+  timer_->expires_after(proxy_.setup_.client.idle_timeout);
+  timer_->async_wait([self = shared_from_this()](const boost::system::error_code& ec) {
+    if (ec || self->phase_ == Phase::over || self->session_->first() != Session::First::incomplete) return;
+    self->guarded(
+        [&] { self->refuse(408, "the first message did not come whole within proxy.idle_timeout_s"); });
+  });
+}
+
 bool Relay::from_client(std::string_view bytes) {
   if (phase_ == Phase::over) return false;
+  if (session_->first() == Session::First::none_wanted) {
+    session_->from_client(bytes);
+    return call_->write(bytes);
+  }
+  if (!hold(2 * bytes.size())) {  // as it came, and the message in it
+    refuse_to_hold();
+    return false;
+  }
   session_->from_client(bytes);
-  if (session_->first() == Session::First::none_wanted) return call_->write(bytes);
   body_ += bytes;
   const std::size_t most = proxy_.setup_.max_metered_body_bytes;
   switch (session_->first()) {
@@ -83,6 +102,7 @@ bool Relay::from_client(std::string_view bytes) {
 }
 
 void Relay::admit_session() {
+  timer_.reset();
   const std::string& message = session_->first_message();
   const auto models = models_of_first_message(message);
   if (models.empty()) return refuse(400, "the session's first message names no model");
@@ -100,8 +120,7 @@ void Relay::open_session() {
   const Now now = proxy_.parts_.now();
   departed_at_ = now.steady;
   sent_at_ = now.wall;
-  const bool room = call_->write(std::exchange(body_, {}));
-  if (room && phase_ != Phase::over) exchange_->resume_body();
+  write_held_body();
 }
 
 void Relay::from_upstream(std::string_view bytes) {

@@ -98,9 +98,7 @@ void Relay::on_connected(bool) {
   guarded([this] {
     departed_at_ = proxy_.parts_.now().steady;
     if (oversize_) {
-      const bool room = call_->write(std::exchange(body_, {}));
-      release();
-      if (room && phase_ != Phase::over) exchange_->resume_body();
+      write_held_body();
     } else if (!trailers_.empty()) {
       call_->write(std::exchange(body_, {}));
       if (phase_ != Phase::over) call_->finish(trailers_);
@@ -114,8 +112,16 @@ void Relay::on_connected(bool) {
   });
 }
 
+// It counts as held until it has left: upstream may take it slowly.
+void Relay::write_held_body() {
+  if (call_->write(std::exchange(body_, {})) && phase_ != Phase::over) on_room();
+}
+
 void Relay::on_room() {
-  guarded([this] { exchange_->resume_body(); });
+  guarded([this] {
+    release();
+    exchange_->resume_body();
+  });
 }
 
 void Relay::on_sent() {
@@ -181,7 +187,7 @@ void Relay::on_head(const upstream::AnswerHead& head) {
     AnswerLines lines = answer_lines(head, [this](std::string_view url) { return rewrite_url(url); });
     if (may_retry(head.status) || may_quote_key(head.status)) return hold_answer(head, std::move(lines));
     phase_ = Phase::answering;
-    release();
+    if (!oversize_) release();
     append_weir_lines(lines.text);
     exchange_->begin({.status = head.status,
                       .reason = head.reason,

@@ -9,7 +9,7 @@ import unittest
 
 from proxytest import BODY, GENERATE, REPLY, ProxyCase
 from upstreamtest import Peer, Request
-from weirtest import Answer, Client, eventually, raw_connection, threads
+from weirtest import Answer, Client, eventually, limit, raw_connection, threads
 
 BOUND = "max_held_bytes = 100000\nmax_metered_body_bytes = 100000"
 NAMELESS = "/proxy/default/v1beta/openai/chat/completions"  # refused for its body, once that has come
@@ -71,6 +71,30 @@ class HeldBytes(ProxyCase):
             eventually("its bytes are counted", lambda: self.running.client().post(NAMELESS, b"x" * 60_000).status == 503)
         self.go.set()
         eventually("they are let go", lambda: self.running.client().post(GENERATE, LARGE).status == 200)
+
+    def test_a_large_body_counts_until_upstream_has_taken_it(self) -> None:
+        go = threading.Event()
+        self.addCleanup(go.set)
+
+        def on_peer(peer: Peer) -> None:
+            peer.head()
+            go.wait()
+            peer.drain(20_000_000)  # all that comes
+
+        running = self.proxied(
+            self.upstream(on_peer=on_peer),
+            limits=limit(10),
+            proxy="max_held_bytes = 12000000\nmax_metered_body_bytes = 10000000",
+        )
+        client = running.client()
+        with raw_connection(running.tcp) as connection:
+            connection.sendall(self.head(20_000_000))
+            connection.sendall(b"x" * 11_000_000)
+            eventually("it is admitted", lambda: client.limit("*/requests/day")["held"] == 1)
+            for _ in range(3):
+                self.check(client.post(NAMELESS, b"x" * 2_000_000), 503)
+            go.set()
+            eventually("upstream has taken it", lambda: client.post(NAMELESS, b"x" * 2_000_000).status == 400)
 
 
 if __name__ == "__main__":

@@ -332,6 +332,32 @@ class Metering(SessionCase):
         session.send(b" " * 1025)
         self.assertIn("max_metered_body_bytes", self.ended(session, 1009))
 
+    def test_a_first_message_that_does_not_come_whole_ends_the_session(self) -> None:
+        running = self.proxied(self.upstream(echo), proxy="idle_timeout_s = 0.3")
+        whole = self.opened(running)
+        for start in (b"", b"\x81\xfe\x10\x00" + WebSocket.MASK + b"some of it"):
+            session = self.session(running)
+            session.sock.sendall(start)
+            self.assertIn("first message did not come", self.ended(session, 1008))
+        self.turn(whole)  # which was silent all the while
+        self.assertEqual(len(running.client().calls()), 1)
+
+    def test_first_messages_count_as_held(self) -> None:
+        running = self.proxied(self.upstream(echo), proxy="max_held_bytes = 100000\nmax_metered_body_bytes = 100000")
+        first = self.session(running)
+        first.send(SETUP["setup"] | {"x": "y" * 40_000}, last=False)  # 40 KB as it came, 40 KB read
+        second = self.session(running)
+        second.send(SETUP | {"x": "y" * 20_000})
+        self.assertIn("max_held_bytes", self.ended(second, 1013))
+        first.close()
+        for _ in range(5):  # what is sent on is held no more
+            eventually("the bytes are let go", lambda: self.may_open(running))
+
+    def may_open(self, running: Daemon) -> bool:
+        session = self.session(running)
+        session.send(SETUP | {"x": "y" * 30_000})
+        return session.receive() == (BINARY, b'{"setupComplete":{}}')
+
     def test_a_message_too_large_to_be_read_passes_and_marks_the_account(self) -> None:
         large = b'{"x":"' + b"x" * 2000 + b'",' + usage(1, 1)[1:]
 
