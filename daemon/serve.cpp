@@ -148,7 +148,7 @@ class Daemon {
                proxy_setup(config)),
         server_(loop_, server_options(config, accepted(given_sockets(), config.server)),
                 [this](http::Exchange& exchange) { api_.handle(exchange); },
-                {.prefix = std::string(proxy::Proxy::kPrefix),
+                {.prefix = std::string(proxy::kPrefix),
                  .handler = [this](http::Exchange& exchange) { proxy_.handle(exchange); }}),
         reloader_({.ledger = ledger_,
                    .service = service_,

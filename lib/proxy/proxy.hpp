@@ -51,8 +51,6 @@ class Relay;
 
 class Proxy {
  public:
-  static constexpr std::string_view kPrefix = "/proxy/";
-
   // Throws std::runtime_error if a CA file cannot be used.
   Proxy(Parts parts, Setup setup);
   ~Proxy();

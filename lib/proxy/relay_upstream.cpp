@@ -154,19 +154,8 @@ void Relay::append_weir_lines(std::string& to) const {
 
 // Where an upload goes on, by way of us.
 std::string Relay::rewrite_url(std::string_view url) const {
-  const auto target = upstream::parse_base_url(url.substr(0, url.find_first_of("?#")));
-  if (!target || target->origin != upstream_->base.origin || host_.empty()) return std::string(url);
-  const std::size_t scheme = url.find("://");
-  const std::size_t path = url.find_first_of("/?", scheme + 3);
-  std::string_view rest = path == std::string_view::npos ? std::string_view() : url.substr(path);
-  if (rest.starts_with(upstream_->base.path)) rest.remove_prefix(upstream_->base.path.size());
-  const std::string_view pathname = rest.substr(0, rest.find('?'));
-  std::string rewritten = fmt::format("http://{}/proxy/{}{}", host_, upstream_->name, pathname);
-  if (pathname.size() < rest.size()) {
-    if (const Query query = without_key(rest.substr(pathname.size() + 1)); !query.rest.empty())
-      rewritten.append("?").append(query.rest);
-  }
-  return rewritten;
+  const auto here = host_.empty() ? std::nullopt : path_here(url, upstream_->name, upstream_->base);
+  return here ? fmt::format("http://{}{}", host_, *here) : std::string(url);
 }
 
 void Relay::on_head(const upstream::AnswerHead& head) {

@@ -1,4 +1,5 @@
-// What the proxy is set up with: the configuration, checked, secrets included. Constant after construction.
+// What the proxy is set up with: the configuration, checked, secrets included. A value; a reload brings
+// another.
 #pragma once
 
 #include <cstddef>

@@ -10,8 +10,6 @@
 namespace weir::proxy {
 namespace {
 
-constexpr std::string_view kPrefix = "/proxy/";
-
 using Segments = boost::container::small_vector<std::string_view, 8>;
 
 // A path without escapes, which is nearly every one, is read where it stands.
@@ -167,6 +165,25 @@ Query without_key(std::string_view query) {
     result.rest += piece;
   }
   return result;
+}
+
+std::optional<std::string> path_here(std::string_view url, std::string_view project,
+                                     const upstream::BaseUrl& base) {
+  std::string_view rest = url;
+  if (!url.starts_with('/') || url.starts_with("//")) {
+    const auto target = upstream::parse_base_url(url.substr(0, url.find_first_of("?#")));
+    if (!target || target->origin != base.origin) return std::nullopt;
+    rest.remove_prefix(std::min(url.find_first_of("/?#", url.find("://") + 3), url.size()));
+  }
+  const std::string_view behind = rest.substr(std::min(base.path.size(), rest.size()));
+  if (rest.starts_with(base.path) && (behind.empty() || behind.find_first_of("/?#") == 0)) rest = behind;
+  const std::string_view path = rest.substr(0, rest.find('?'));
+  std::string here = std::string(kPrefix).append(project).append(path);
+  if (path.size() < rest.size()) {
+    if (const Query query = without_key(rest.substr(path.size() + 1)); !query.rest.empty())
+      here.append("?").append(query.rest);
+  }
+  return here;
 }
 
 std::string join_paths(std::string_view base, std::string_view path) {

@@ -6,7 +6,11 @@
 #include <string>
 #include <string_view>
 
+#include "upstream/origin.hpp"
+
 namespace weir::proxy {
+
+constexpr std::string_view kPrefix = "/proxy/";
 
 // In which form the API behind a path tells of errors, and so do we.
 enum class Form : std::uint8_t {
@@ -24,7 +28,7 @@ struct Target {
   std::string_view path;   // "/v1beta/models", as sent; "/" if nothing follows the name
   std::string_view query;  // as sent
 };
-// `path` begins with "/proxy/". nullopt: no name, a segment "." or ".." that could lead out of the base URL,
+// `path` begins with kPrefix. nullopt: no name, a segment "." or ".." that could lead out of the base URL,
 // or a '#'.
 std::optional<Target> parse_target(std::string_view path, std::string_view query);
 
@@ -59,6 +63,11 @@ struct Query {
   std::string key;
 };
 Query without_key(std::string_view query);
+
+// Where a URL that upstream says to go on with leads by way of us: "/proxy/{project}/..."; nullopt if that is
+// another origin. It may be a path on its own; the base URL's path, if that begins it, is left out.
+std::optional<std::string> path_here(std::string_view url, std::string_view project,
+                                     const upstream::BaseUrl& base);
 
 // `base` (a path without a slash at its end) before `path`; a first segment that is the base's last ("/v1")
 // is not doubled.

@@ -630,7 +630,9 @@ class Bodies(ProxyCase):
 
     def test_upload_urls_lead_back_through_the_proxy(self) -> None:
         def script(peer: Peer, request: Request) -> None:
-            if "upload_id" in request.target:
+            if "moved" in request.target:
+                peer.answer(b"", "302 Found", {"Location": "/v1beta/files/7?u=1"})
+            elif "upload_id" in request.target:
                 peer.answer({"file": {"size": len(request.body)}})
             else:
                 peer.answer(b"", headers={"X-Goog-Upload-URL": f"{upstream.url}/upload/v1beta/files?upload_id=42&key={KEY}&u=1"})
@@ -642,6 +644,8 @@ class Bodies(ProxyCase):
         self.assertEqual(url, f"{running.tcp}/proxy/default/upload/v1beta/files?upload_id=42&u=1")
         self.assertEqual(client.send("POST", url.removeprefix(running.tcp), b"12345").json, {"file": {"size": 5}})
         self.assertEqual(upstream.requests[1].header("x-goog-api-key"), KEY)
+        moved = client.get("/proxy/default/v1beta/files/moved").headers["Location"]
+        self.assertEqual(moved, f"{running.tcp}/proxy/default/v1beta/files/7?u=1")
 
 
 class Pools(ProxyCase):

@@ -115,6 +115,23 @@ TEST_CASE("the caller's key is taken out of the query, however it is written") {
   CHECK(without_key("").key.empty());
 }
 
+TEST_CASE("a URL on the project's own origin leads back here") {
+  const auto base = upstream::parse_base_url("https://up.example/v1").value();
+  const auto here = [&](std::string_view url) { return path_here(url, "p", base).value_or("elsewhere"); };
+  CHECK(here("https://up.example/v1/files/7") == "/proxy/p/files/7");
+  CHECK(here("HTTPS://up.example:443/v1?a=1&key=secret") == "/proxy/p?a=1");
+  CHECK(here("https://up.example/v1beta/x") == "/proxy/p/v1beta/x");
+  CHECK(here("https://up.example/v1#x") == "/proxy/p#x");
+  CHECK(here("https://up.example") == "/proxy/p");
+  CHECK(here("/v1/files/7?key=secret&u=1") == "/proxy/p/files/7?u=1");
+  CHECK(here("/files/7") == "/proxy/p/files/7");
+  for (const char* url : {"https://other.example/v1/x", "http://up.example/v1/x", "//up.example/v1/x",
+                          "files/7", "?page=2", "", "mailto:a@up.example"}) {
+    CAPTURE(url);
+    CHECK(here(url) == "elsewhere");
+  }
+}
+
 TEST_CASE("a base path and a path are joined, and a version is not doubled") {
   CHECK(join_paths("", "/v1/models") == "/v1/models");
   CHECK(join_paths("/openai/v1", "/v1/chat/completions") == "/openai/v1/chat/completions");
