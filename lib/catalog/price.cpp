@@ -1,7 +1,6 @@
 #include "catalog/price.hpp"
 
 #include <algorithm>
-#include <limits>
 
 namespace weir::catalog {
 namespace {
@@ -9,6 +8,7 @@ namespace {
 __extension__ using Wide = __int128;  // any number of tokens fits: prices end at 10^12 p$ (see load.cpp)
 
 constexpr int kPicoPerNano = 1000;
+constexpr NanoUsd kMost = 1'000'000'000'000;  // a thousand dollars
 
 }  // namespace
 
@@ -21,7 +21,7 @@ NanoUsd Price::cost(const Usage& usage) const {
                     Wide{cached} * (is_long ? long_cached_input : cached_input) +
                     (Wide{usage.output_tokens} + usage.thoughts_tokens) * (is_long ? long_output : output);
   const Wide nano = (pico + kPicoPerNano / 2) / kPicoPerNano;
-  return static_cast<NanoUsd>(std::min<Wide>(nano, std::numeric_limits<NanoUsd>::max()));
+  return static_cast<NanoUsd>(std::min<Wide>(nano, kMost));
 }
 
 }  // namespace weir::catalog

@@ -16,6 +16,9 @@ constexpr std::int64_t kMaxIdempotencyKeys = 100'000;
 // The bounds of the skew move in steps, lest a slewed clock rewrite them with every batch.
 constexpr std::int64_t kSkewStepUs = 1'000'000;
 
+// Of a key in a minute or a day: ten million dollars, in billionths.
+constexpr std::int64_t kMostTotal = 10'000'000'000'000'000;
+
 // What a statement of one row costs beside the row, it costs once for so many: a quarter less for each.
 constexpr std::size_t kRowsAtOnce = 8;
 
@@ -73,7 +76,10 @@ std::string totals_upsert(std::string_view table, std::string_view keys) {
        {"calls", "errors", "denied", "expired", "input_tokens", "cached_input_tokens", "output_tokens",
         "thoughts_tokens", "tool_use_tokens", "images", "cost", "charged_requests", "charged_input_tokens",
         "charged_output_tokens", "charged_images", "charged_cost"}) {
-    updates += fmt::format("{}{} = {} + excluded.{}", updates.empty() ? "" : ", ", column, column, column);
+    // Bounded: a sum that leaves 64 bits would be refused with its whole batch, and sums over many such rows
+    // would fail too.
+    updates += fmt::format("{}{} = max(-{}, min({}, {} + excluded.{}))", updates.empty() ? "" : ", ", column,
+                           kMostTotal, kMostTotal, column, column);
   }
   return fmt::format(
       "INSERT INTO {} VALUES (?,?,?,?, ?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT ({}) DO UPDATE SET {}",

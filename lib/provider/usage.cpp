@@ -11,6 +11,9 @@ namespace {
 using json::Element;
 using json::member;
 
+// Of a call: a thousand times the largest context. What says more is damaged, and sums of it would overflow.
+constexpr std::int64_t kMostTokens = 1'000'000'000;
+
 // One usage object. An absent or null count is 0; one that is anything but a count spoils the whole account.
 class Account {
  public:
@@ -34,7 +37,7 @@ class Account {
   std::int64_t read(const std::optional<Element>& value) {
     if (!value) return 0;
     const auto number = json::count(*value);
-    if (!number) damaged_ = true;
+    if (!number || *number > kMostTokens) damaged_ = true;
     found_ = true;
     return number.value_or(0);
   }
@@ -70,7 +73,7 @@ std::optional<Usage> google_usage(Element object, const GoogleNames& names) {
   usage.thoughts_tokens = account.at(names.thoughts);
   usage.cached_input_tokens = account.at(names.cached);
   std::int64_t input = account.at(names.total) - usage.output_tokens - usage.thoughts_tokens;
-  if (input < std::max(prompt, tool_use)) input = prompt + tool_use;  // no total, or one that cannot be
+  if (input < prompt + tool_use) input = prompt + tool_use;  // no total, or one that cannot be
   usage.tool_use_tokens = tool_use;
   usage.input_tokens = input - tool_use;
   return account.sound(usage);

@@ -149,6 +149,27 @@ class Settlement(TestCase):
             self.check(self.client.settle(self.admitted(self.client), status=status), 200)
             self.assertEqual(self.counted("*/requests/day"), (count, 0), status)
 
+    def test_an_account_that_no_call_can_have_harms_nobody(self) -> None:
+        daemon = self.daemon(config(project="use_catalog = true"))
+        client = daemon.client()
+
+        def told(count: int) -> Any:
+            account = {"promptTokenCount": count, "candidatesTokenCount": count, "totalTokenCount": 2 * count}
+            body = {"usageMetadata": account}
+            call = {"model": "gemini-2.5-pro", "upstream": {"status": 200, "headers": {}, "body": body}}
+            return self.check(client.post("/v1/calls", call), 201)
+
+        self.assertEqual(told(2**53)["cost_usd"], 0)  # not believed
+        for _ in range(3):
+            told(10**8)
+        self.assertLessEqual(client.calls()[0]["cost_usd"], 1000)
+        self.assertEqual(client.get("/readyz").status, 200)
+        daemon.restart()
+        client = daemon.client()
+        told(10)
+        self.assertEqual(client.get("/readyz").status, 200)
+        self.assertEqual(len(client.calls()), 5)
+
     def test_every_recorded_upstream_answer_is_read(self) -> None:
         expected = {}
         for path in sorted(SAMPLES.iterdir()):

@@ -200,11 +200,24 @@ TEST_CASE("an account that cannot be read is absent, not zero") {
   }
 }
 
-TEST_CASE("the largest counts are read without overflow") {
+TEST_CASE("the largest counts are read without overflow, and what no call can use is damaged") {
+  CHECK(read(R"({"usageMetadata":{"promptTokenCount":1000000000,"candidatesTokenCount":1000000000,)"
+             R"("thoughtsTokenCount":1000000000,"toolUsePromptTokenCount":1000000000}})") ==
+        Usage{1'000'000'000, 0, 1'000'000'000, 1'000'000'000, 1'000'000'000});
+  for (const char* key :
+       {"promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "totalTokenCount"}) {
+    for (const char* count : {"1000000001", "9007199254740992"}) {
+      CAPTURE(key);
+      CHECK(read(std::string(R"({"usageMetadata":{")") + key + "\":" + count + "}}") == std::nullopt);
+    }
+  }
+}
+
+TEST_CASE("a total below the sum of its parts is disbelieved, with tool use as without") {
   CHECK(
-      read(R"({"usageMetadata":{"promptTokenCount":9007199254740992,"candidatesTokenCount":9007199254740992,)"
-           R"("thoughtsTokenCount":9007199254740992,"toolUsePromptTokenCount":9007199254740992}})") ==
-      Usage{9007199254740992, 0, 9007199254740992, 9007199254740992, 9007199254740992});
+      read(
+          R"({"usageMetadata":{"promptTokenCount":100,"toolUsePromptTokenCount":40,"candidatesTokenCount":10,)"
+          R"("totalTokenCount":110}})") == Usage{100, 0, 10, 0, 40});
 }
 
 TEST_CASE("a chunk without usage leaves what was known, and a damaged one too") {
