@@ -19,8 +19,11 @@ namespace {
 using simdjson::dom::element;
 using simdjson::dom::element_type;
 
-constexpr std::int64_t kMostTokens = 1'000'000'000'000;
+constexpr std::int64_t kMostTokens = 1'000'000'000;  // of a call, a thousand times the largest context
 constexpr std::int64_t kMostRequests = 100'000;
+// Of a body that is full of them, so many are told, and so many bytes of a name.
+constexpr std::size_t kMostErrors = 100;
+constexpr std::size_t kMostOfKey = 200;
 
 std::string_view kind_of(element value) {
   switch (value.type()) {
@@ -47,9 +50,10 @@ struct Field {
   Errors& errors;
 
   void fault(std::string detail) const {
+    if (errors.size() >= kMostErrors) return;
     std::string pointer(parent);
     pointer += '/';
-    for (const char c : key) {
+    for (const char c : key.substr(0, kMostOfKey)) {
       if (c == '~') {
         pointer += "~0";
       } else if (c == '/') {

@@ -89,9 +89,9 @@ http::Source call_stream(ReportPool& reports, ledger::CallFilter filter, ExportF
   auto progress = std::make_shared<Progress>();
   progress->filter = std::move(filter);
   progress->filter.limit = kStreamPage;
-  return [&reports, progress, form](std::function<void(std::string, bool)> deliver) {
+  return [&reports, progress, form](std::function<void(std::optional<std::string>, bool)> deliver) {
     // A stream that cannot be read on ends without its last chunk, so that the client sees it was cut.
-    const auto failed = [deliver](const std::string&) { deliver({}, false); };
+    const auto failed = [deliver](const std::string&) { deliver(std::nullopt, false); };
     const bool queued = reports.run(
         [progress, form, deliver](ledger::Reader& reader) -> ReportPool::Then {
           const ledger::CallPage page = reader.calls(progress->filter);

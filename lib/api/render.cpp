@@ -56,11 +56,15 @@ void append_string(std::string& out, std::string_view text) {
 }
 
 void append_csv_text(std::string& out, std::string_view text) {
+  // A spreadsheet would take a name that begins so for a formula.
+  const bool formula = !text.empty() && std::string_view("=+-@").find(text.front()) != std::string_view::npos;
   if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
+    if (formula) out += '\'';
     out += text;
     return;
   }
   out += '"';
+  if (formula) out += '\'';
   for (const char c : text) {
     if (c == '"') out += '"';
     out += c;

@@ -12,6 +12,7 @@
 #include "api/usage_report.hpp"
 #include "http/uri.hpp"
 #include "ledger/call_id.hpp"
+#include "text/name.hpp"
 #include "text/suggest.hpp"
 #include "time/rfc3339.hpp"
 
@@ -85,7 +86,7 @@ void Api::quota(Exchange& exchange) {
   std::string project_name, model;
   if (!read_query(exchange, {"project", "model"}, [&](const std::string& name, const std::string& value) {
         (name == "project" ? project_name : model) = value;
-        return std::string();
+        return name_fault(value).value_or(std::string());
       })) {
     return;
   }
@@ -245,9 +246,10 @@ void Api::metrics(Exchange& exchange) {
   // Values are copied here; the text is made beside the loop.
   auto snapshot = std::make_shared<telemetry::Snapshot>(parts_.metrics.snapshot());
   const auto held = exchange.shared_from_this();
-  const auto render = [this, snapshot] {
+  // Nothing of this: at a hard stop the text may be under way for longer than we live.
+  const auto render = [snapshot, process_metrics = parts_.process_metrics] {
     std::string text = snapshot->render();
-    if (parts_.process_metrics) parts_.process_metrics(text);
+    if (process_metrics) process_metrics(text);
     return text;
   };
   const bool queued = parts_.reports.run_without_ledger([held, render]() -> ReportPool::Then {

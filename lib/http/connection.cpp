@@ -366,24 +366,25 @@ bool Connection::next_piece() {
   ++ask_;
   // Out of the member: it may end this connection, and with it the source, while it runs.
   Source source = std::move(source_);
-  source([keep = self(), ask = ask_](std::string bytes, bool last) {
+  source([keep = self(), ask = ask_](std::optional<std::string> bytes, bool last) {
     keep->on_piece(ask, std::move(bytes), last);
   });
   if (state_ == State::streaming) source_ = std::move(source);
   return true;
 }
 
-void Connection::on_piece(std::uint64_t ask, std::string bytes, bool last) {
+void Connection::on_piece(std::uint64_t ask, std::optional<std::string> bytes, bool last) {
   if (state_ != State::streaming) return;
   if (!piece_asked_ || ask != ask_)
     return spdlog::error("request {}: a piece that nobody asked for", request_.request_id);
   guarded([&] {
+    if (!bytes) return close();
     piece_asked_ = false;
     last_piece_ = last;
     if (!chunked_) {
-      out_ += bytes;
+      out_ += *bytes;
     } else {
-      if (!bytes.empty()) append_chunk(out_, bytes);
+      if (!bytes->empty()) append_chunk(out_, *bytes);
       if (last) out_ += "0\r\n\r\n";
     }
     advance();

@@ -85,7 +85,7 @@ class Connection final : public Exchange {
   void refuse_and_close(const Problem& problem);
   void answer_problem(const Problem& problem);
   void wait_for_input();
-  void on_piece(std::uint64_t ask, std::string bytes, bool last);
+  void on_piece(std::uint64_t ask, std::optional<std::string> bytes, bool last);
   enum class Framing : std::uint8_t { length, chunked, until_close };
   void put_answer(const Reply& reply, Framing framing);
   // The client has yet to send a part of the body that a streamed route may not want.

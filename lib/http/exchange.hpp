@@ -55,9 +55,9 @@ struct Reply {
 };
 
 // Produces the next piece of a streamed body when asked, on any thread it likes; calls `deliver` exactly once
-// per call, on the loop thread, with the bytes and whether they are the last. Asked again only after the
-// piece was written (backpressure).
-using Source = std::function<void(std::function<void(std::string bytes, bool last)> deliver)>;
+// per call, on the loop thread, with the bytes and whether they are the last; without bytes if it cannot go
+// on, which ends the connection. Asked again only after the piece was written (backpressure).
+using Source = std::function<void(std::function<void(std::optional<std::string> bytes, bool last)> deliver)>;
 
 // Takes a request's body as it comes in: `bytes` are valid during the call; after the last piece (which may
 // be empty) there are no more. False: enough for now, until resume_body().

@@ -37,8 +37,10 @@ std::string_view nearest(std::string_view typed, const std::vector<std::string_v
   std::string_view best;
   std::size_t best_distance = 0;
   for (const std::string_view word : words) {
+    const std::size_t most = std::max<std::size_t>(1, word.size() / 3);
+    if (typed.size() > word.size() + most) continue;  // however long it is
     const std::size_t d = distance(typed, word);
-    if (d > std::max<std::size_t>(1, word.size() / 3)) continue;
+    if (d > most) continue;
     if (best.empty() || d < best_distance) {
       best = word;
       best_distance = d;
