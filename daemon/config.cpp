@@ -145,6 +145,22 @@ bool read_secret_key(ConfigReader& reader, TomlTable& table, std::string_view ke
   return true;
 }
 
+// After a start, sliding windows are counted anew from the calls that the ledger has.
+void check_retention(ConfigReader& reader, const Place& place, const Config& config) {
+  for (const ProjectConfig& project : config.projects) {
+    for (const quota::LimitSpec& limit : project.limits) {
+      if (limit.window.kind != quota::WindowKind::sliding ||
+          limit.window.length <= std::chrono::days(config.ledger.retention_days)) {
+        continue;
+      }
+      reader.findings.error(
+          place, fmt::format("limit {} of project {} counts longer than ledger.retention_days = {} keeps "
+                             "calls: make that larger, or the window shorter",
+                             limit.name, project.name, config.ledger.retention_days));
+    }
+  }
+}
+
 std::string_view to_string(Priority priority) {
   switch (priority) {
     case Priority::high:
@@ -184,6 +200,7 @@ ConfigResult parse_config(std::string_view text, const std::string& file, const 
   read_projects(reader, document, config);
   read_pools(reader, document, config);
   read_consumers(reader, document, config);
+  check_retention(reader, document.place(), config);
   document.finish();
   config.warnings = findings.take_warnings();
   auto errors = findings.take_errors();

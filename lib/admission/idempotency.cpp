@@ -1,5 +1,7 @@
 #include "admission/idempotency.hpp"
 
+#include <algorithm>
+
 namespace weir::admission {
 namespace {
 
@@ -20,15 +22,29 @@ KeyHash hash_of(std::string_view text) {
 std::optional<Idempotency::First> Idempotency::find(const KeyHash& key) const {
   const auto found = keys_.find(key);
   if (found == keys_.end()) return std::nullopt;
-  return found->second;
+  return found->second.first;
 }
 
 void Idempotency::remember(const KeyHash& key, const First& first, SteadyTime at) {
   while (!by_age_.empty() && (by_age_.size() >= kMaxKeys || by_age_.front().first + kKeep < at)) {
-    keys_.erase(by_age_.front().second);
+    const auto [since, oldest] = by_age_.front();
     by_age_.pop_front();
+    // Unless it was forgotten, and is in use again since.
+    if (const auto found = keys_.find(oldest); found != keys_.end() && found->second.at == since)
+      keys_.erase(found);
   }
-  if (keys_.insert_or_assign(key, first).second) by_age_.emplace_back(at, key);
+  if (const auto found = keys_.find(key); found != keys_.end()) {
+    found->second.first = first;
+  } else {
+    keys_.emplace(key, Kept{first, at});
+    by_age_.emplace_back(at, key);
+  }
+}
+
+void Idempotency::forget(std::span<const ledger::CallId> calls) {
+  boost::unordered::erase_if(keys_, [calls](const auto& entry) {
+    return std::find(calls.begin(), calls.end(), entry.second.first.call) != calls.end();
+  });
 }
 
 }  // namespace weir::admission

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -36,14 +37,19 @@ class Idempotency {
   // `at`: of the first request. Replaces a waiting one.
   void remember(const KeyHash& key, const First& first, SteadyTime at);
   void forget(const KeyHash& key) { keys_.erase(key); }
+  void forget(std::span<const ledger::CallId> calls);  // linear: for failures
   [[nodiscard]] std::size_t size() const { return keys_.size(); }
 
  private:
   struct Hash {
     std::size_t operator()(const KeyHash& key) const { return key.low; }
   };
-  boost::unordered_flat_map<KeyHash, First, Hash> keys_;
-  std::deque<std::pair<SteadyTime, KeyHash>> by_age_;
+  struct Kept {
+    First first;
+    SteadyTime at;
+  };
+  boost::unordered_flat_map<KeyHash, Kept, Hash> keys_;
+  std::deque<std::pair<SteadyTime, KeyHash>> by_age_;  // also of keys that were forgotten since
 };
 
 }  // namespace weir::admission

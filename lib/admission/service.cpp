@@ -226,6 +226,7 @@ OpenCall* Service::open(Lane& lane, const Amounts& held, const Guess& guess, Mic
 }
 
 void Service::refused(const std::vector<ledger::CallId>& ids) {
+  idempotency_.forget(ids);  // who tries again is to be decided anew
   for (const ledger::CallId id : ids) {
     const OpenCall* call = open_.find(id);
     if (call == nullptr) continue;
@@ -448,9 +449,9 @@ void Service::pump(const Now& now) {
     }
   }
   pumping_ = false;
-  due_tickets_.clear();
-  line_.overdue(now.steady, due_tickets_);
-  for (const std::uint64_t ticket : due_tickets_) {
+  std::vector<std::uint64_t> overdue;  // not a member: an answer below may lead to the next round
+  line_.overdue(now.steady, overdue);
+  for (const std::uint64_t ticket : overdue) {
     const WaitingCall* waiting = line_.find(ticket);
     if (waiting == nullptr || waiting->since == now.steady) continue;
     Attempt attempt;

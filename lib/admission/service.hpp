@@ -227,9 +227,8 @@ class Service {
   std::vector<quota::Violation> violations_;  // of the lane that refused
   std::vector<quota::Violation> candidate_;   // of the lane being tried
   std::vector<quota::LimitId> lacks_;         // where the last attempt lacked room
-  std::vector<std::uint64_t> due_tickets_;
-  std::vector<Lane*> denied_lanes_;  // with denials not yet told
-  std::vector<ledger::CallId> due_;  // their leases have ended; the oldest last
+  std::vector<Lane*> denied_lanes_;           // with denials not yet told
+  std::vector<ledger::CallId> due_;           // their leases have ended; the oldest last
   bool pumping_ = false;
   std::optional<Charges> since_recount_;
   std::map<ledger::NameId, ledger::DayZone> day_zones_;  // by project, as the ledger has them

@@ -24,9 +24,10 @@ constexpr int kFinishAtMost = 512;
 constexpr int kInsistFrames = 65536;
 constexpr seconds kInsistEvery{10};
 constexpr seconds kIdleCheckpoint{1};
-// Old calls go while nothing else happens, or one chunk a second if that never comes.
+// Old calls go in chunks while nothing else happens; if that never comes, then all the same, so often that
+// some 5,000 a second go: more than most ledgers take in.
 constexpr milliseconds kPruneIdle{20};
-constexpr seconds kPruneBusy{1};
+constexpr milliseconds kPruneBusy{50};
 constexpr CallId kPruneEveryUs = 3'600'000'000;  // of the calls' own time
 constexpr auto kNever = Writer::Clock::time_point::max();
 
@@ -289,7 +290,7 @@ void Writer::keep_log_short() {
     }
   }
   checkpoint_at_ = now + kIdleCheckpoint;
-  // A pause of the caller's lets a chunk go; without one, one a second.
+  // A pause of the caller's lets a chunk go; without one, it goes when it is overdue.
   if (prune_at_ != kNever || store_->newest() - pruned_for_ >= kPruneEveryUs) {
     const bool overdue = now - pruned_ >= kPruneBusy;
     prune_at_ = overdue ? now : now + kPruneIdle;
