@@ -16,8 +16,13 @@ function askForToken(why) {
     const input = byId("token");
     if (why) setText(byId("token-why"), why);
     const done = () => {
-      if (!input.value) return dialog.showModal(); // Escape leads nowhere: there is nothing to see without it
-      sessionStorage.setItem(TOKEN, input.value);
+      const token = input.value.trim();
+      if (!token) return dialog.showModal(); // Escape leads nowhere: there is nothing to see without it
+      if (!/^[!-~]+$/.test(token)) {
+        setText(byId("token-why"), "A token has no blanks and only ASCII characters. Paste it again.");
+        return dialog.showModal();
+      }
+      sessionStorage.setItem(TOKEN, token);
       input.value = "";
       dialog.removeEventListener("close", done);
       asking = null;
