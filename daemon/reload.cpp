@@ -57,9 +57,9 @@ void log_reload(const api::ReloadResult& result) {
 
 ReloadMetrics::ReloadMetrics(telemetry::Registry& registry)
     : successful_(gauge(registry, "weir_config_last_reload_successful",
-                        "1 if the configuration was read without errors when it was last read.")),
+                        "1 if the last reload of the configuration took effect.")),
       success_time_(gauge(registry, "weir_config_last_reload_success_timestamp_seconds",
-                          "When the configuration was last read without errors.")) {}
+                          "When a configuration last took effect.")) {}
 
 void ReloadMetrics::count(bool successful, WallTime now) {
   successful_.set(successful ? 1 : 0);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import unittest
 
 from weirtest import TestCase, config, eventually, limit, scaled
 
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 COUNTERS = (
     "weir_calls_total",
     "weir_tokens_total",
@@ -64,7 +66,15 @@ class Scrape(TestCase):
         )
         self.assertEqual((result.returncode, result.stdout + result.stderr), (0, b""))
 
-    def test_every_metric_of_the_contract_is_there_before_the_first_call(self) -> None:
+    def test_the_page_of_metrics_lists_what_is_served(self) -> None:
+        served = self.daemon(config(limit(3))).client().get("/metrics").text
+        page = (REPOSITORY / "docs/metrics.md").read_text(encoding="utf-8")
+        self.assertEqual(
+            sorted(re.findall(r"^\| `(\w+)` \|", page, re.M)),
+            sorted(re.findall(r"^# HELP (\S+) ", served, re.M)),
+        )
+
+    def test_every_metric_is_there_before_the_first_call(self) -> None:
         answer = self.daemon(config(limit(3, models='["m"]'))).client().get("/metrics")
         types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", answer.text, re.M))
         for names, kind in ((COUNTERS, "counter"), (GAUGES, "gauge"), (HISTOGRAMS, "histogram")):
