@@ -110,6 +110,18 @@ class FullDisk(TestCase):
         self.recovered(client)
         self.check_all(client, done)
 
+    def test_a_retry_with_the_key_of_a_refused_admission_is_decided_anew(self) -> None:
+        world = self.world()
+        client = self.daemon(config(self.LIMITS, ledger='on_failure = "deny"'), world=world).client()
+        key = {"Idempotency-Key": "again"}
+        world.fill_disk()
+        answers = [client.post("/v1/admissions", {"model": "m"}, key).status for _ in range(3)]
+        self.assertEqual(answers, [503, 503, 503])
+        world.fill_disk(False)
+        eventually("it is admitted", lambda: client.post("/v1/admissions", {"model": "m"}, key).status == 201)
+        self.recovered(client)
+        self.assertEqual(client.limit("*/requests/day")["held"], 1)
+
     def test_what_a_full_disk_refused_can_be_asked_again(self) -> None:
         world = self.world()
         client = self.daemon(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import unittest
+import urllib.parse
 
 from weirtest import TestCase, config, eventually, limit, raw_connection, raw_exchange
 
@@ -130,6 +131,21 @@ class Requests(TestCase):
             body = '{"model":"m","input_tokens":' + number + "}"
             problem = self.check_problem(self.client.post("/v1/admissions", body), 400)
             self.assertIn("out of range", problem["detail"])
+
+    def test_what_is_full_of_mistakes_is_answered_briefly(self) -> None:
+        for body in ('{"' + "a" * 900_000 + '":1}', "{" + '"":0,' * 100_000 + '"a":1}'):
+            answer = self.client.post("/v1/admissions", body)
+            problem = self.check_problem(answer, 400)
+            self.assertLessEqual(len(problem["errors"]), 100)
+            self.assertLess(len(answer.body), 20_000)
+        self.nothing_changed()
+
+    def test_no_name_holds_what_a_terminal_obeys(self) -> None:
+        for name in ("a\u001b]52;c;x\u0007", "a\u009b2J", "a\u2028b", "a\u202eb", "a\u2066b", "x" * 201):
+            with self.subTest(name=name[:20]):
+                self.check_problem(self.client.post("/v1/admissions", {"model": name}), 400)
+                self.check_problem(self.client.get("/v1/quota?model=" + urllib.parse.quote(name)), 400)
+        self.nothing_changed()
 
     def test_a_body_of_two_megabytes_is_413_however_it_comes(self) -> None:
         body = json.dumps({"model": "m", "consumer": "x" * (2 << 20)}).encode()
