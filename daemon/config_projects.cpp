@@ -7,8 +7,10 @@
 
 #include "daemon/config_sections.hpp"
 #include "daemon/environment.hpp"
-#include "http/guard.hpp"
+#include "http/text.hpp"
 #include "text/suggest.hpp"
+
+#include "upstream/origin.hpp"
 
 namespace weir::daemon {
 namespace {
@@ -44,27 +46,22 @@ bool claim(std::vector<Named>& taken, TomlTable& table, std::string_view kind, c
   return true;
 }
 
-// Scheme and host only matter here; the proxy appends paths.
-std::string url_problem(std::string_view url) {
-  const std::size_t scheme = url.find("://");
-  if (scheme == std::string_view::npos ||
-      (url.substr(0, scheme) != "http" && url.substr(0, scheme) != "https")) {
+// parse_base_url() knows what a base URL is; this one says in words what is wrong with one that is none.
+std::string_view url_problem(std::string_view url) {
+  if (!http::starts_with_ignoring_case(url, "https://") && !http::starts_with_ignoring_case(url, "http://"))
     return "must begin with https:// or http://";
-  }
-  const std::string_view rest = url.substr(scheme + 3);
+  const std::string_view rest = url.substr(url.find("://") + 3);
   if (rest.empty() || rest.front() == '/' || rest.front() == ':') return "has no host";
-  if (rest.find_first_of("?#@ \t\r\n\"\\") != std::string_view::npos) {
+  if (rest.find_first_of("?#@ \t\r\n\"\\") != std::string_view::npos)
     return "must hold neither a query, nor a user, nor blanks";
-  }
+  if (!upstream::parse_base_url(url)) return "is not https://host[:port], with a port from 1 to 65535";
   return {};
 }
 
 // Without TLS, to another machine.
 bool sent_in_clear(std::string_view url) {
-  constexpr std::string_view kScheme = "http://";
-  if (!url.starts_with(kScheme)) return false;
-  const std::string_view rest = url.substr(kScheme.size());
-  return !http::is_loopback_host(http::host_of(rest.substr(0, rest.find('/'))));
+  const auto base = upstream::parse_base_url(url);
+  return base && !base->origin.tls && !base->origin.loopback();
 }
 
 void read_provider(ConfigReader& reader, TomlTable& table, ProjectConfig& project) {

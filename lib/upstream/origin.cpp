@@ -1,6 +1,6 @@
 #include "upstream/origin.hpp"
 
-#include <algorithm>
+#include <charconv>
 
 #include "http/guard.hpp"
 #include "http/text.hpp"
@@ -9,8 +9,9 @@ namespace weir::upstream {
 namespace {
 
 bool is_port(std::string_view text) {
-  return !text.empty() && text.size() <= 5 &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  unsigned port = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return problem == std::errc() && end == text.data() + text.size() && port >= 1 && port <= 65535;
 }
 
 }  // namespace

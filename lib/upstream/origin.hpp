@@ -15,7 +15,7 @@ std::string host_and_port(const std::string& host, const std::string& port);
 struct Origin {
   bool tls = true;
   std::string host;  // a name, or an IP address without brackets
-  std::string port;  // digits
+  std::string port;  // digits: 1 to 65535
 
   auto operator<=>(const Origin&) const = default;
   // As the Host header has it: "example.org", "[::1]:8080".

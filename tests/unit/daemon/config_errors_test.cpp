@@ -95,6 +95,14 @@ const std::vector<Bad> kProjects = {
      "weir.toml:3:9: as_of must be a date as \"2026-11-22\", not \"yesterday\"\n"},
     {"no scheme", "[[projects]]\nname = \"a\"\nbase_url = \"example.org\"\n",
      "weir.toml:3:12: base_url \"example.org\" must begin with https:// or http://\n"},
+    {"port beyond all", "[[projects]]\nname = \"a\"\nbase_url = \"http://127.0.0.1:70000\"\n",
+     "weir.toml:3:12: base_url \"http://127.0.0.1:70000\" is not https://host[:port], with a port from 1 to "
+     "65535\n"},
+    {"port with a letter", "[[projects]]\nname = \"a\"\nbase_url = \"https://host:80a/v1\"\n",
+     "weir.toml:3:12: base_url \"https://host:80a/v1\" is not https://host[:port], with a port from 1 to "
+     "65535\n"},
+    {"bracket left open", "[[projects]]\nname = \"a\"\nbase_url = \"https://[::1\"\n",
+     "weir.toml:3:12: base_url \"https://[::1\" is not https://host[:port], with a port from 1 to 65535\n"},
     {"too much guard", "[[projects]]\nname = \"a\"\nguard_s = 61\n",
      "weir.toml:3:11: guard_s must be 0 to 60, not 61\n"},
     {"single brackets", "[projects]\nname = \"a\"\n",

@@ -280,7 +280,7 @@ TEST_CASE("the proxy's keys: bounds, authorities, consumers' tokens") {
 
 TEST_CASE("a base URL without TLS is a warning, unless it stays on this machine") {
   for (const auto& [url, warnings] : {std::pair<const char*, std::size_t>{"http://relay.example/v1", 1},
-                                      {"http://10.0.0.1:8080", 1},
+                                      {"HTTP://10.0.0.1:8080", 1},
                                       {"http://127.0.0.1:8080/v1", 0},
                                       {"http://localhost", 0},
                                       {"http://[::1]:1", 0},

@@ -25,11 +25,13 @@ TEST_CASE("a base URL is taken apart") {
   CHECK(parse_base_url("http://[::1]")->origin.authority() == "[::1]");
   CHECK(parse_base_url("http://localhost")->origin.loopback());
   CHECK(parse_base_url("http://127.0.0.1:1/v1")->origin.port == "1");
+  CHECK(parse_base_url("http://x:65535")->origin.port == "65535");
 }
 
 TEST_CASE("what is no base URL is refused") {
-  for (const char* text : {"", "api.example.com", "ftp://x", "https://", "https:///x",
-                           "http://x:", "http://x:1b", "http://x:123456", "http://a@b", "http://[::1"}) {
+  for (const char* text :
+       {"", "api.example.com", "ftp://x", "https://", "https:///x", "http://x:", "http://x:1b",
+        "http://x:123456", "http://x:0", "http://x:65536", "http://x:70000", "http://a@b", "http://[::1"}) {
     CAPTURE(text);
     CHECK(!parse_base_url(text));
   }

@@ -39,8 +39,9 @@ TEST_CASE("user and password go into the authorization, decoded") {
 }
 
 TEST_CASE("what is no HTTP proxy is refused without quoting it") {
-  for (const char* text : {"", "http://", "https://p:1", "socks5://p:1", "http://p:x", "http://p:1/path",
-                           "http://secret@p:1", "http://u:secret%0d%0aX@p:1", "http://[::1", "two words:1"}) {
+  for (const char* text :
+       {"", "http://", "https://p:1", "socks5://p:1", "http://p:x", "http://p:65536", "http://p:1/path",
+        "http://secret@p:1", "http://u:secret%0d%0aX@p:1", "http://[::1", "two words:1"}) {
     CAPTURE(text);
     const auto parsed = parse_via(text);
     REQUIRE(std::holds_alternative<std::string_view>(parsed));
