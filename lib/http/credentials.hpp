@@ -46,9 +46,9 @@ class Credentials {
  private:
   struct Holder {
     ConsumerToken is{};
-    CoarseTime earned{};        // up to when its requests are paid for
-    CoarseTime complained{};    // when the log last said that there are too many
-    std::uint64_t refused = 0;  // since
+    CoarseTime earned = CoarseTime::min();  // up to when its requests are paid for
+    CoarseTime complained{};                // when the log last said that there are too many
+    std::uint64_t refused = 0;              // since
   };
   static std::int64_t wait_of(Holder& holder, CoarseTime now);
 

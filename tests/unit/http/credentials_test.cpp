@@ -88,6 +88,12 @@ TEST_CASE("below one a second the wait is told in whole seconds, rounded up") {
   CHECK(credentials.identify("t", false, kStart + seconds(10)).wait_s == 0);
 }
 
+TEST_CASE("a rate's first request goes at once, also just after the machine has started") {
+  Credentials credentials("", {{"chat", "t", 0.01}});
+  CHECK(pass(credentials, 2, seconds(1)) == 1);
+  CHECK(credentials.identify("t", false, seconds(1)).wait_s == 100);
+}
+
 TEST_CASE("without a rate any number goes") {
   Credentials credentials("", {{"chat", "t"}});
   CHECK(pass(credentials, 100'000, kStart) == 100'000);
