@@ -30,7 +30,7 @@ void Call::start() {
 void Call::dial() {
   ++client_->stats_.dialled;
   dialer_ = std::make_shared<Dialer>(
-      client_->loop_, request_.origin, request_.tls, request_.via,
+      client_->loop_, client_->resolver_, request_.origin, request_.tls, request_.via,
       [self = shared_from_this()](std::optional<Transport> transport, Failure failure) {
         self->dialer_ = nullptr;
         if (!transport) return self->fail(std::move(failure));

@@ -19,7 +19,7 @@ milliseconds sweep_interval(const ClientOptions& options) {
 }  // namespace
 
 Client::Client(boost::asio::io_context& loop, const ClientOptions& options)
-    : loop_(loop), options_(options), timer_(std::make_shared<Timer>(loop.get_executor())) {}
+    : loop_(loop), resolver_(loop), options_(options), timer_(std::make_shared<Timer>(loop.get_executor())) {}
 
 Client::~Client() {
   for (const auto& weak : std::exchange(dialling_, {})) {

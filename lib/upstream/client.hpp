@@ -20,6 +20,7 @@
 #include "http/coarse_time.hpp"
 
 #include "upstream/call.hpp"
+#include "upstream/resolver.hpp"
 #include "upstream/transport.hpp"
 #include "upstream/via.hpp"
 
@@ -79,6 +80,7 @@ class Client {
   void sweep();
 
   boost::asio::io_context& loop_;
+  Resolver resolver_;
   ClientOptions options_;
   ClientStats stats_;
   Connections connections_;  // all

@@ -31,34 +31,33 @@ std::vector<Endpoint> alternate(const std::vector<Endpoint>& found) {
 
 }  // namespace
 
-Dialer::Dialer(asio::io_context& loop, Origin origin, const TlsContext* tls, std::optional<Via> via,
-               Done done)
+Dialer::Dialer(asio::io_context& loop, Resolver& resolver, Origin origin, const TlsContext* tls,
+               std::optional<Via> via, Done done)
     : loop_(loop),
       origin_(std::move(origin)),
       tls_(tls),
       via_(std::move(via)),
       done_(std::move(done)),
-      resolver_(loop.get_executor()),
+      resolver_(resolver),
       timer_(loop.get_executor()) {}
 
 void Dialer::start() {
-  const std::string& host = via_ ? via_->host : origin_.host;
-  const std::string& port = via_ ? via_->port : origin_.port;
+  const auto port = static_cast<unsigned short>(std::stoul(via_ ? via_->port : origin_.port));
   boost::system::error_code ec;
-  const auto address = asio::ip::make_address(host, ec);
-  if (!ec) return start({Endpoint(address, static_cast<unsigned short>(std::stoul(port)))});
-  resolver_.async_resolve(
-      host, port, asio::ip::resolver_base::numeric_service,
-      [self = shared_from_this()](const boost::system::error_code& error, const auto& results) {
-        if (!self->done_) return;
-        if (error) {
-          return self->fail(
-              {Fault::resolve, fmt::format("cannot find {}: {}", self->peer(), error.message())});
-        }
-        std::vector<Endpoint> found;
-        for (const auto& result : results) found.push_back(result.endpoint());
-        self->resolved(std::move(found));
-      });
+  const auto address = asio::ip::make_address(host(), ec);
+  if (!ec) return start({Endpoint(address, port)});
+  ticket_ = resolver_.ask(
+      host(), [self = shared_from_this(), port](const Found& found) { self->looked_up(found, port); });
+}
+
+void Dialer::looked_up(const Found& found, unsigned short port) {
+  ticket_.reset();
+  if (found.error) {
+    return fail({Fault::resolve, fmt::format("cannot find {}: {}", peer(), found.error.message())});
+  }
+  std::vector<Endpoint> endpoints;
+  for (const auto& address : found.addresses) endpoints.emplace_back(address, port);
+  resolved(std::move(endpoints));
 }
 
 void Dialer::start(std::vector<Endpoint> addresses) {
@@ -69,7 +68,7 @@ void Dialer::start(std::vector<Endpoint> addresses) {
 
 void Dialer::cancel() {
   done_ = nullptr;
-  resolver_.cancel();
+  if (ticket_) resolver_.forget(host(), *std::exchange(ticket_, {}));
   timer_.cancel();
   close_attempts();
   transport_.reset();

@@ -12,10 +12,10 @@
 #include <vector>
 
 #include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/ip/basic_resolver.hpp>
 
 #include "upstream/failure.hpp"
 #include "upstream/origin.hpp"
+#include "upstream/resolver.hpp"
 #include "upstream/transport.hpp"
 #include "upstream/tunnel.hpp"
 #include "upstream/via.hpp"
@@ -29,9 +29,10 @@ class Dialer : public std::enable_shared_from_this<Dialer> {
 
   using Endpoint = boost::asio::ip::tcp::endpoint;
 
-  // `tls`: null for a plain origin; must outlive this.
-  Dialer(boost::asio::io_context& loop, Origin origin, const TlsContext* tls, std::optional<Via> via,
-         Done done);
+  // `resolver`: must live until `done` was called, or cancel(). `tls`: null for a plain origin; must outlive
+  // this.
+  Dialer(boost::asio::io_context& loop, Resolver& resolver, Origin origin, const TlsContext* tls,
+         std::optional<Via> via, Done done);
   void start();
   // The same with what the name stands for, as if it had been looked up.
   void start(std::vector<Endpoint> addresses);
@@ -40,11 +41,12 @@ class Dialer : public std::enable_shared_from_this<Dialer> {
   [[nodiscard]] std::string stage() const;
 
  private:
-  using Resolver = boost::asio::ip::basic_resolver<boost::asio::ip::tcp, Executor>;
   using Timer =
       boost::asio::basic_waitable_timer<std::chrono::steady_clock,
                                         boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
+  [[nodiscard]] const std::string& host() const { return via_ ? via_->host : origin_.host; }
+  void looked_up(const Found& found, unsigned short port);
   void resolved(std::vector<Endpoint> found);
   void try_next();
   void connected(std::size_t attempt, const boost::system::error_code& ec);
@@ -61,7 +63,8 @@ class Dialer : public std::enable_shared_from_this<Dialer> {
   const TlsContext* const tls_;
   const std::optional<Via> via_;
   Done done_;  // empty: over
-  Resolver resolver_;
+  Resolver& resolver_;
+  std::optional<Resolver::Ticket> ticket_;  // while the name is looked up
   Timer timer_;
   std::vector<Endpoint> endpoints_;
   std::vector<std::unique_ptr<Socket>> attempts_;  // by endpoint; null: failed

@@ -14,7 +14,7 @@ from typing import Any
 from connectproxy import ConnectProxy
 from proxytest import BODY, GENERATE, KEY, REPLY, STREAM, USAGE, ProxyCase, event
 from upstreamtest import Peer, Request, Upstream
-from weirtest import DEADLINE_S, Daemon, eventually, raw_connection, run_command
+from weirtest import DEADLINE_S, SANITIZER_RUNTIME, SHIM, Daemon, eventually, raw_connection, run_command
 
 PASSWORD = "s3cret/pass"
 IPV6 = socket.has_ipv6
@@ -40,6 +40,22 @@ class NetworkCase(ProxyCase):
         self.assertEqual(running.client().limit("*/requests/day")["used"], 0)
         self.assertEqual(upstream.requests, [])
         self.assertNotIn(PASSWORD, running.stderr())
+
+
+class Names(NetworkCase):
+    def test_a_lookup_that_hangs_keeps_neither_other_projects_nor_the_end_of_the_daemon(self) -> None:
+        hung = self.up.project().replace(self.up.url, "https://hangs.invalid")
+        running = self.proxied(
+            self.up,
+            more=f'[[projects]]\nname = "hung"\n{hung}',
+            proxy="connect_timeout_s = 2",
+            env={"LD_PRELOAD": " ".join(filter(None, [SANITIZER_RUNTIME, SHIM]))},
+        )
+        client = running.client()
+        late = self.check(client.post(GENERATE.replace("default", "hung"), BODY), 504)
+        self.assertIn("looking up hangs.invalid took too long", late["error"]["message"])
+        self.check(client.post(GENERATE, BODY), 200)
+        self.assertEqual(running.stop(), 0)
 
 
 class HttpProxies(NetworkCase):

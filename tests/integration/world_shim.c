@@ -10,13 +10,17 @@
 //   [5] kill: the process is killed (SIGKILL) in its n-th operation on a regular file that changes it, a
 //   write when
 //       half of it is done; 0: never. Counted down.
-// CLOCK_MONOTONIC stays real, so that timers fire.
+// CLOCK_MONOTONIC stays real, so that timers fire. With or without that file, looking up the name
+// hangs.invalid never ends.
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -153,4 +157,12 @@ int fdatasync(int fd) {
   if (is_last()) die();
   wait_for_disk();
   return (int)syscall(SYS_fdatasync, fd);
+}
+
+int getaddrinfo(const char* restrict node, const char* restrict service,
+                const struct addrinfo* restrict hints, struct addrinfo** restrict out) {
+  while (node != NULL && strcmp(node, "hangs.invalid") == 0) pause();
+  int (*next)(const char*, const char*, const struct addrinfo*, struct addrinfo**);
+  *(void**)&next = dlsym(RTLD_NEXT, "getaddrinfo");
+  return next(node, service, hints, out);
 }

@@ -58,10 +58,11 @@ struct Dialled {
 
 Dialled dial(std::vector<ip::tcp::endpoint> addresses) {
   Fixture fixture;
+  Resolver resolver(fixture.loop);
   Dialled dialled;
   const auto dialer =
-      std::make_shared<Dialer>(fixture.loop, Origin{false, "many.example", "80"}, nullptr, std::nullopt,
-                               [&](std::optional<Transport> transport, Failure failure) {
+      std::make_shared<Dialer>(fixture.loop, resolver, Origin{false, "many.example", "80"}, nullptr,
+                               std::nullopt, [&](std::optional<Transport> transport, Failure failure) {
                                  dialled.over = true;
                                  dialled.transport = std::move(transport);
                                  dialled.failure = std::move(failure);
