@@ -66,7 +66,7 @@ const std::vector<Bad> kLedgerAndQueue = {
     {"a window longer than the retention",
      "[ledger]\nretention_days = 7\n[[projects]]\nname = \"p\"\nuse_catalog = false\n[[projects.limits]]\n"
      "models = [\"*\"]\nmetric = \"requests\"\nwindow = \"8d\"\namount = 1\n",
-     "weir.toml:1:1: limit */requests/8d of project p counts longer than ledger.retention_days = 7 keeps "
+     "weir.toml:1:1: limit */requests/192h of project p counts longer than ledger.retention_days = 7 keeps "
      "calls"},
     {"no retention", "[ledger]\nretention_days = 0\n",
      "weir.toml:2:18: retention_days must be 1 to 36500, not 0\n"},
