@@ -228,10 +228,22 @@ OpenCall* Service::open(Lane& lane, const Amounts& held, const Guess& guess, Mic
 void Service::refused(const std::vector<ledger::CallId>& ids) {
   idempotency_.forget(ids);  // who tries again is to be decided anew
   for (const ledger::CallId id : ids) {
-    const OpenCall* call = open_.find(id);
-    if (call == nullptr) continue;
-    book_.release(call->lane->limits, call->held);
-    open_.erase(id);
+    if (const OpenCall* call = open_.find(id)) {
+      book_.release(call->lane->limits, call->held);
+      open_.erase(id);
+      continue;
+    }
+    const auto made =
+        std::find_if(recorded_.begin(), recorded_.end(), [id](const auto& r) { return r.id == id; });
+    if (made != recorded_.end()) take_back_.push_back(made->charge);
+  }
+}
+
+void Service::take_back(const Now& now) {
+  constexpr Amounts none{0, 0, 0, 0, 0};
+  for (const Charge& each : std::exchange(take_back_, {})) {
+    if (const Lane* lane = directory_.lane(each.key, now.wall))
+      charge(*lane, none - each.actual, each.span, now);
   }
 }
 
@@ -401,7 +413,10 @@ Settled Service::record(Lane& lane, WallTime at, const Amounts& estimate, const 
                                      .call = call.id});
   ledger_.append(settled.outcome);
   tell_closed(call, settled.outcome);
-  charge(lane, settled.outcome.charged, span_of(call.id, call.skew.count(), settled.outcome), now);
+  const quota::Span span = span_of(call.id, call.skew.count(), settled.outcome);
+  charge(lane, settled.outcome.charged, span, now);
+  if (recorded_.size() >= kMaxRecorded) recorded_.pop_front();
+  recorded_.push_back({call.id, {lane.key, settled.outcome.charged, span}});
   metrics_.count_call(lane.metrics, lane.project_name, lane.model, lane.consumer, settled.outcome);
   observations_.hear(lane, settlement, now.steady_at(at), now);
   return settled;
@@ -515,6 +530,7 @@ void Service::tell_denials(const Now& now) {
 }
 
 void Service::tick(const Now& now) {
+  take_back(now);
   expire(now);
   tell_denials(now);
   observations_.tick(now);

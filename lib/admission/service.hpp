@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <span>
@@ -188,6 +189,7 @@ class Service {
   void close(const OpenCall& call, const ledger::Outcome& outcome, const Now& now);
   void correct(const ledger::Call& call, Lane* lane, const ledger::Outcome& outcome, const Now& now);
   void refused(const std::vector<ledger::CallId>& ids);
+  void take_back(const Now& now);  // what recorded calls were charged whose record was refused
   // From now on each project's local days are cut in its zone of now: the ledger keeps since when.
   void keep_day_zones(const Now& now);
   // Recovery with an empty journal, which takes the ledger's names over.
@@ -197,17 +199,23 @@ class Service {
   void expire(const Now& now);
   void tell_denials(const Now& now);
 
-  // What was charged since a recount began.
   struct Charge {
     ledger::Key key;
     Amounts actual;
     quota::Span span;
   };
+  // What was charged since a recount began.
   static constexpr std::size_t kMaxCharges = 200'000;
   struct Charges {
     std::vector<Charge> all;
     std::uint64_t directory_revision = 0;
     bool too_many = false;
+  };
+  // A call that was recorded after the fact is never open; its record may still be refused.
+  static constexpr std::size_t kMaxRecorded = 4096;  // the newest: more than a batch holds of them
+  struct Recorded {
+    ledger::CallId id;
+    Charge charge;
   };
 
   Setup setup_;
@@ -231,6 +239,8 @@ class Service {
   std::vector<ledger::CallId> due_;           // their leases have ended; the oldest last
   bool pumping_ = false;
   std::optional<Charges> since_recount_;
+  std::deque<Recorded> recorded_;
+  std::vector<Charge> take_back_;                        // at the next tick
   std::map<ledger::NameId, ledger::DayZone> day_zones_;  // by project, as the ledger has them
   std::function<void()> line_changed_ = [] {};
   Witness* witness_ = nullptr;

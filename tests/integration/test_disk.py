@@ -122,6 +122,20 @@ class FullDisk(TestCase):
         self.recovered(client)
         self.assertEqual(client.limit("*/requests/day")["held"], 1)
 
+    def test_a_call_whose_record_was_refused_is_charged_once_when_it_is_told_again(self) -> None:
+        world = self.world()
+        client = self.daemon(config(self.LIMITS, ledger='on_failure = "deny"'), world=world).client()
+        call = {"model": "m", "status": 200, "usage": {"input_tokens": 4, "output_tokens": 1}}
+        world.fill_disk()
+        # The first of them is charged before anybody knows that the disk is full.
+        self.assertEqual([client.post("/v1/calls", call).status for _ in range(3)], [503, 503, 503])
+        eventually("the charge is taken back", lambda: client.limit("*/requests/day")["used"] == 0)
+        world.fill_disk(False)
+        eventually("it is recorded", lambda: client.post("/v1/calls", call).status == 201)
+        self.recovered(client)
+        self.assertEqual(client.limit("*/requests/day")["used"], 1)
+        self.assertEqual(client.limit("*/input_tokens/day")["used"], 4)
+
     def test_what_a_full_disk_refused_can_be_asked_again(self) -> None:
         world = self.world()
         client = self.daemon(
