@@ -147,18 +147,19 @@ bool read_secret_key(ConfigReader& reader, TomlTable& table, std::string_view ke
 
 // After a start, sliding windows are counted anew from the calls that the ledger has.
 void check_retention(ConfigReader& reader, const Place& place, const Config& config) {
-  for (const ProjectConfig& project : config.projects) {
-    for (const quota::LimitSpec& limit : project.limits) {
-      if (limit.window.kind != quota::WindowKind::sliding ||
-          limit.window.length <= std::chrono::days(config.ledger.retention_days)) {
-        continue;
+  const auto check = [&](std::string_view kind, const auto& owners) {
+    for (const auto& owner : owners) {
+      for (const quota::LimitSpec& limit : owner.limits) {
+        if (limit.window.length <= std::chrono::days(config.ledger.retention_days)) continue;
+        reader.findings.error(
+            place, fmt::format("limit {} of {} {} counts longer than ledger.retention_days = {} keeps "
+                               "calls: make that larger, or the window shorter",
+                               limit.name, kind, owner.name, config.ledger.retention_days));
       }
-      reader.findings.error(
-          place, fmt::format("limit {} of project {} counts longer than ledger.retention_days = {} keeps "
-                             "calls: make that larger, or the window shorter",
-                             limit.name, project.name, config.ledger.retention_days));
     }
-  }
+  };
+  check("project", config.projects);
+  check("consumer", config.consumers);
 }
 
 std::string_view to_string(Priority priority) {

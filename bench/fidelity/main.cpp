@@ -219,7 +219,8 @@ class Bench {
     lightly("Requests at half the limit, in bursts of 1 to 120", requests());
     lightly("Tokens at half the limit, in bursts of 1 to 5 calls", tokens());
     seconds_apart();
-    fmt::print("{} calls reached a provider. Refused to Weir within its guard: {}.\n", calls_, weir_refused_);
+    fmt::print("{} calls reached a provider. Refused to Weir within its guard, the last table apart: {}.\n",
+               calls_, weir_refused_);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
     fmt::print(stderr, "took {:.1f} s\n", took.count());
     return weir_refused_ == 0 ? 0 : 1;

@@ -33,12 +33,9 @@ void Idempotency::remember(const KeyHash& key, const First& first, SteadyTime at
     if (const auto found = keys_.find(oldest); found != keys_.end() && found->second.at == since)
       keys_.erase(found);
   }
-  if (const auto found = keys_.find(key); found != keys_.end()) {
-    found->second.first = first;
-  } else {
-    keys_.emplace(key, Kept{first, at});
-    by_age_.emplace_back(at, key);
-  }
+  const auto [entry, fresh] = keys_.try_emplace(key, Kept{first, at});
+  entry->second.first = first;
+  if (fresh) by_age_.emplace_back(at, key);
 }
 
 void Idempotency::forget(std::span<const ledger::CallId> calls) {

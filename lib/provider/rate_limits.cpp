@@ -1,6 +1,7 @@
 #include "provider/rate_limits.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 
 #include "time/duration.hpp"
@@ -13,10 +14,6 @@ constexpr std::string_view kAnthropic = "anthropic-ratelimit-";
 constexpr std::string_view kOthers = "x-ratelimit-";
 constexpr std::size_t kLongestName = 64;
 constexpr std::size_t kMost = 8;
-
-constexpr char ascii_lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 std::optional<std::int64_t> number(std::string_view text) {
   std::int64_t value = 0;
@@ -57,9 +54,9 @@ Micros RateLimit::reset_in(WallTime now) const {
 
 void read_rate_limit(std::string_view name, std::string_view value, std::vector<RateLimit>& into) {
   if (name.size() > kLongestName || name.size() <= kOthers.size()) return;
-  if (const char first = ascii_lower(name.front()); first != kAnthropic[0] && first != kOthers[0]) return;
+  if (const int first = name.front() | 0x20; first != kAnthropic[0] && first != kOthers[0]) return;
   std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(), ascii_lower);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
   const bool anthropic = lower.starts_with(kAnthropic);
   if (!anthropic && !lower.starts_with(kOthers)) return;
 

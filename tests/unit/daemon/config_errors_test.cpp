@@ -68,6 +68,10 @@ const std::vector<Bad> kLedgerAndQueue = {
      "models = [\"*\"]\nmetric = \"requests\"\nwindow = \"8d\"\namount = 1\n",
      "weir.toml:1:1: limit */requests/192h of project p counts longer than ledger.retention_days = 7 keeps "
      "calls"},
+    {"a consumer's window longer than the retention",
+     "[ledger]\nretention_days = 1\n[[consumers]]\nname = \"c\"\n[[consumers.limits]]\nmodels = [\"*\"]\n"
+     "metric = \"requests\"\nwindow = \"25h\"\namount = 1\n",
+     "weir.toml:1:1: limit */requests/25h@c of consumer c counts longer than ledger.retention_days = 1"},
     {"no retention", "[ledger]\nretention_days = 0\n",
      "weir.toml:2:18: retention_days must be 1 to 36500, not 0\n"},
     {"empty path", "[ledger]\npath = \"\"\n", "weir.toml:2:8: path is empty\n"},
