@@ -313,8 +313,7 @@ fallback = {{ "big" = ["small"] }}
         )
         for name, secret in (("key", KEY), ("admin", "admin-token"), ("chat", "chat-token")):
             self.write_secret(running, name, secret)
-        running.launch()
-        eventually("it listens", lambda: running.is_ready() or running.addresses)
+        running.start()
         error = self.through(running, f"{self.kind}_generate")["error"]
         self.assertEqual(error["status"], 401, error)
         self.answered(self.through(running, f"{self.kind}_generate", api_key="chat-token"))

@@ -552,8 +552,7 @@ class Callers(ProxyCase):
         for name, secret in (("key", KEY), ("admin", "admin-token"), ("chat", "chat-token")):
             (running.directory / name).write_text(secret)
             (running.directory / name).chmod(0o600)
-        running.launch()
-        eventually("it listens", lambda: len(running.addresses) == 2 or running.is_ready() or running.addresses)
+        running.start()
         client = Client(running.tcp)
         for headers, path, status, consumer in (
             ({}, GENERATE, 401, ""),
