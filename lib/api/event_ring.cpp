@@ -36,18 +36,35 @@ void EventRing::append_id_line(std::string& out, std::uint64_t number) const {
 }
 
 void EventRing::add(EventType type, Subject subject, std::string_view data) {
-  Event event{.type = type, .subject = std::move(subject), .text = {}};
-  event.text.reserve(data.size() + 64);
-  append_id_line(event.text, next_++);
-  event.text += "event: ";
-  event.text += to_string(type);
-  event.text += "\ndata: ";
+  Event event{
+      .type = type, .subject = std::move(subject), .text = begin_text(type, data.size()), .omissions = {}};
   event.text += data;
   event.text += "\n\n";
-  bytes_ += event.text.size();
+  add(std::move(event));
+}
+
+void EventRing::add(Omissions omissions) {
+  add(Event{.type = EventType::omitted,
+            .subject = {},
+            .text = begin_text(EventType::omitted, 0),
+            .omissions = std::move(omissions)});
+}
+
+std::string EventRing::begin_text(EventType type, std::size_t data_bytes) {
+  std::string text;
+  text.reserve(data_bytes + 64);
+  append_id_line(text, next_++);
+  text += "event: ";
+  text += to_string(type);
+  text += "\ndata: ";
+  return text;
+}
+
+void EventRing::add(Event event) {
+  bytes_ += event.bytes();
   events_.push_back(std::move(event));
   while (events_.size() > bounds_.events || (bytes_ > bounds_.bytes && events_.size() > 1)) {
-    bytes_ -= events_.front().text.size();
+    bytes_ -= events_.front().bytes();
     events_.pop_front();
   }
 }

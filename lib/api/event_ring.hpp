@@ -11,23 +11,22 @@
 #include <string>
 #include <string_view>
 
+#include "api/omissions.hpp"
+
 namespace weir::api {
 
-enum class EventType : std::uint8_t { admission, settlement, denial, limit, observation, omitted, reset };
-inline constexpr std::size_t kEventTypes = 7;
 std::string_view to_string(EventType type);
 // Those that a client can choose; nullopt for another word.
 std::optional<EventType> parse_event_type(std::string_view word);
 
-struct Subject {  // of an event; empty names: of none, for everybody
-  std::string project;
-  std::string consumer;
-};
-
 struct Event {
   EventType type = EventType::reset;
   Subject subject;
-  std::string text;  // "id: …\nevent: …\ndata: …\n\n"
+  std::string
+      text;  // "id: …\nevent: …\ndata: …\n\n"; if omitted, until "data: ": the rest differs by listener
+  Omissions omissions;  // if omitted
+
+  [[nodiscard]] std::size_t bytes() const { return text.size() + omissions.bytes(); }
 };
 
 class EventRing {
@@ -40,6 +39,7 @@ class EventRing {
 
   // `data`: one line.
   void add(EventType type, Subject subject, std::string_view data);
+  void add(Omissions omissions);
   // Forgets all, and that more may have happened: who goes on from before has missed something.
   void clear();
 
@@ -55,6 +55,9 @@ class EventRing {
   void append_id_line(std::string& out, std::uint64_t number) const;
 
  private:
+  [[nodiscard]] std::string begin_text(EventType type, std::size_t data_bytes);
+  void add(Event event);
+
   std::string run_;
   Bounds bounds_;
   std::deque<Event> events_;

@@ -1,3 +1,4 @@
+// One thing, if a long one: who listens, what is gathered for them, and how each happening becomes an event.
 #include "api/events.hpp"
 
 #include <algorithm>
@@ -122,11 +123,30 @@ void Events::serve(http::Exchange& exchange) {
   serving([&] { pump(*client); });
 }
 
-bool Events::concerns(const Event& event, const Client& client) {
-  const auto& [project, consumer] = event.subject;
+bool Events::concerns(EventType type, const Subject& subject, const Client& client) {
+  const auto& [project, consumer] = subject;
   if (!client.project.empty() && !project.empty() && project != client.project) return false;
   if (client.consumer.empty()) return true;
-  return event.type != EventType::observation && (consumer.empty() || consumer == client.consumer);
+  return type != EventType::observation && (consumer.empty() || consumer == client.consumer);
+}
+
+std::string_view Events::text_for(const Client& client, const Event& event, std::string& buffer) {
+  if (!client.types.test(static_cast<std::size_t>(event.type))) return {};
+  if (event.type != EventType::omitted) {
+    return concerns(event.type, event.subject, client) ? std::string_view(event.text) : std::string_view();
+  }
+  const Omissions::Counts counts = event.omissions.count(
+      [&client](const Subject& subject) { return concerns(EventType::omitted, subject, client); });
+  bool some = false;
+  buffer = event.text;
+  for (std::size_t type = 0; type < counts.size(); ++type) {
+    const std::uint32_t count = client.types.test(type) ? counts[type] : 0;
+    some = some || count > 0;
+    buffer +=
+        fmt::format("{}\"{}\":{}", type == 0 ? '{' : ',', to_string(static_cast<EventType>(type)), count);
+  }
+  buffer += "}\n\n";
+  return some ? std::string_view(buffer) : std::string_view();
 }
 
 // Sends what the client has not had yet, as far as its connection takes it.
@@ -137,14 +157,14 @@ void Events::pump(Client& client) {
     return client.exchange->drop();
   }
   if (client.blocked) return;
+  std::string buffer;
   for (bool more = true; more;) {
     std::size_t pushed = 0;
     for (; client.next < ring_.end() && pushed < kChunkBytes; ++client.next) {
-      const Event& event = ring_[client.next];
-      if (!client.types.test(static_cast<std::size_t>(event.type))) continue;
-      if (!concerns(event, client)) continue;
-      client.exchange->push(event.text);
-      pushed += event.text.size();
+      const std::string_view text = text_for(client, ring_[client.next], buffer);
+      if (text.empty()) continue;
+      client.exchange->push(text);
+      pushed += text.size();
     }
     more = pushed >= kChunkBytes;
     if (pushed > 0) client.sent_at = now_().steady;
@@ -231,18 +251,19 @@ void Events::begin_listening() {
 void Events::limits_changed() {
   if (!listening_) return;
   begin_listening();
-  drafts_.push_back({EventType::reset, {}, std::string(kReconfigured)});  // in its place among the others
+  drafts_.push_back(
+      {.type = EventType::reset, .data = std::string(kReconfigured)});  // in its place among the others
   gather_soon();
 }
 
 std::string* Events::draft(EventType type, const admission::Lane& lane) {
   const auto kind = static_cast<std::size_t>(type);
   if (drafted_[kind] >= kMostOfAKind) {
-    ++omitted_[kind];
+    if (!omitted_.add(type, lane.project_name, lane.consumer)) too_many_omitted_ = true;
     return nullptr;
   }
   ++drafted_[kind];
-  drafts_.push_back({type, {lane.project_name, lane.consumer}, {}});
+  drafts_.push_back({.type = type, .subject = {lane.project_name, lane.consumer}});
   return &drafts_.back().data;
 }
 
@@ -262,17 +283,13 @@ void Events::gather() {
     gather_limits(now);
     gather_observations();
   }
-  const bool some_omitted =
-      std::any_of(omitted_.begin(), omitted_.end(), [](std::uint32_t count) { return count > 0; });
-  if (some_omitted) {
-    std::string data;
-    for (const EventType type : {EventType::admission, EventType::settlement, EventType::denial}) {
-      data += fmt::format("{}\"{}\":{}", data.empty() ? "{" : ",", to_string(type),
-                          omitted_[static_cast<std::size_t>(type)]);
-    }
-    drafts_.push_back({EventType::omitted, {}, data += '}'});
+  if (std::exchange(too_many_omitted_, false)) {
+    drafts_.push_back({.type = EventType::reset, .data = std::string(kStartAnew)});
+  } else if (!omitted_.empty()) {
+    drafts_.push_back({.type = EventType::omitted, .omissions = std::move(omitted_)});
   }
-  drafted_ = omitted_ = {};
+  omitted_ = {};
+  drafted_ = {};
   if (drafts_.empty()) return;
   ledger_.wait(std::make_shared<ledger::OnCommit>(
       [this, drafts = std::exchange(drafts_, {})](ledger::Commit result) mutable {
@@ -297,7 +314,7 @@ void Events::gather_limits(const Now& now) {
     if (was.known && was.view == is.view && was.waiting == is.waiting) continue;
     was = is;
     const std::string& project = service_.directory().owner(id).setup->name;
-    drafts_.push_back({EventType::limit, {project, book.spec(id).consumer}, {}});
+    drafts_.push_back({.type = EventType::limit, .subject = {project, book.spec(id).consumer}});
     append_limit(drafts_.back().data, project, book.spec(id), is.view,
                  service_.forecasts().forecast(id, is.view, now), is.waiting);
     ++told;
@@ -310,7 +327,7 @@ void Events::gather_observations() {
   bool changed = false;
   const auto forgotten = [&](std::int64_t id) {
     changed = true;
-    drafts_.push_back({EventType::observation, {}, "{\"id\":\""});
+    drafts_.push_back({.type = EventType::observation, .data = "{\"id\":\""});
     ledger::append_id(drafts_.back().data, id);
     drafts_.back().data += "\",\"forgotten\":true}";
   };
@@ -322,7 +339,7 @@ void Events::gather_observations() {
     }
     changed = true;
     const std::string_view project = ledger_.name(seen.project);
-    drafts_.push_back({EventType::observation, {.project = std::string(project), .consumer = {}}, {}});
+    drafts_.push_back({.type = EventType::observation, .subject = {std::string(project), {}}});
     append_observation(drafts_.back().data, seen, project);
   }
   for (; was != observations_.end(); ++was) forgotten(*was);
@@ -338,7 +355,13 @@ void Events::publish(Drafts drafts, ledger::Commit result) {
     seen_.assign(seen_.size(), {});
     ring_.add(EventType::reset, {}, kStartAnew);
   } else {
-    for (Draft& draft : drafts) ring_.add(draft.type, std::move(draft.subject), draft.data);
+    for (Draft& draft : drafts) {
+      if (draft.type == EventType::omitted) {
+        ring_.add(std::move(draft.omissions));
+      } else {
+        ring_.add(draft.type, std::move(draft.subject), draft.data);
+      }
+    }
   }
   serving([this] {
     for (const auto& client : clients_) pump(*client);

@@ -31,8 +31,8 @@ namespace weir::api {
 class Events final : public admission::Witness {
  public:
   static constexpr std::size_t kMaxClients = 64;  // past it 503
-  // Of each kind of event, in one gathering; what is beyond is only counted, and told as `omitted`. Limits
-  // have their turn in the next one.
+  // Of each kind of event, in one gathering; what is beyond is only counted, and told as `omitted`, or as a
+  // reset if it concerns too many for that (Omissions). Limits have their turn in the next one.
   static constexpr std::size_t kMostOfAKind = 50;
   static constexpr std::chrono::milliseconds kGather{250};
   static constexpr std::size_t kChunkBytes = 64 * 1024;
@@ -72,12 +72,15 @@ class Events final : public admission::Witness {
   };
   struct Draft {
     EventType type;
-    Subject subject;
-    std::string data;
+    Subject subject{};
+    std::string data{};
+    Omissions omissions{};  // in place of these, if omitted
   };
   using Drafts = std::vector<Draft>;
 
-  static bool concerns(const Event& event, const Client& client);
+  static bool concerns(EventType type, const Subject& subject, const Client& client);
+  // What the client gets of the event: empty if that is nothing.
+  static std::string_view text_for(const Client& client, const Event& event, std::string& buffer);
   bool read_query(http::Exchange& exchange, Client& client);
   void begin_listening();
   // The data to fill for an event; nullptr if there are too many of its kind, and it is only counted.
@@ -106,7 +109,8 @@ class Events final : public admission::Witness {
 
   Drafts drafts_;
   std::array<std::uint32_t, kEventTypes> drafted_{};
-  std::array<std::uint32_t, kEventTypes> omitted_{};
+  Omissions omitted_;
+  bool too_many_omitted_ = false;
 
   // Of each limit, as it was last told.
   struct Seen {

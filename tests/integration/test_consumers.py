@@ -135,6 +135,36 @@ class Consumers(ProxyCase):
         of_model = batch.get("/v1/quota?model=m").json["limits"]
         self.assertEqual(len(of_model), 2)
 
+    def test_what_was_not_told_one_by_one_is_counted_for_those_who_would_have_been_told(self) -> None:
+        daemon = self.serve()
+        chat, batch, _ = self.clients(daemon)
+
+        def stream(token: str, query: str = "") -> Stream:
+            opened = Stream(daemon, query, headers=f"Authorization: Bearer {token}\r\n")
+            self.addCleanup(opened.close)
+            return opened
+
+        everything, chats, denials = stream(ADMIN), stream(CHAT), stream(ADMIN, "?types=denial")
+        count = 1500  # all but the first 50 are denied: batch may have half
+        for _ in range(count):
+            batch.admit()
+        told, omitted = 0, 0
+        while told + omitted < count:
+            event = everything.of_type("admission", "denial", "omitted")
+            told += event.type != "omitted"
+            omitted += sum(event.data.values()) if event.type == "omitted" else 0
+        self.assertEqual(told + omitted, count)
+        self.assertGreater(omitted, 0)
+        told = 0
+        while told < count - 50:
+            event = denials.next()
+            assert event is not None, "the stream ended"
+            told += event.data["denial"] if event.type == "omitted" else 1
+            self.assertEqual(event.data.get("admission", 0), 0, "it asked for denials only")
+        call = self.check(chat.admit(), 201)["admission_id"]
+        first = chats.until("its own call", lambda event: event.type != "limit")
+        self.assertEqual((first.type, first.data.get("call_id")), ("admission", call))
+
     def test_what_is_everybodys_is_for_the_daemons_own_token(self) -> None:
         chat, _, admin = self.clients(self.serve())
         for method, path in ADMIN_ONLY:

@@ -80,4 +80,44 @@ TEST_CASE("clients choose among the kinds of what happens, not of what the strea
   }
 }
 
+namespace {
+std::string consumers_part(const Omissions& omissions, std::string_view consumer) {
+  const auto counts =
+      omissions.count([consumer](const Subject& subject) { return subject.consumer == consumer; });
+  return std::to_string(counts[0]) + "," + std::to_string(counts[1]) + "," + std::to_string(counts[2]);
+}
+}  // namespace
+
+TEST_CASE("what was omitted is counted for each listener by what concerns it") {
+  Omissions omissions;
+  CHECK(omissions.empty());
+  CHECK(omissions.add(EventType::admission, "p", "chat"));
+  CHECK(omissions.add(EventType::denial, "p", "batch"));
+  CHECK(omissions.add(EventType::denial, "q", "batch"));
+  CHECK(consumers_part(omissions, "chat") == "1,0,0");
+  CHECK(consumers_part(omissions, "batch") == "0,0,2");
+  CHECK(consumers_part(omissions, "nobody") == "0,0,0");
+}
+
+TEST_CASE("past so many subjects a new one is not counted, and that is said; those that are known are") {
+  Omissions omissions;
+  for (std::size_t i = 0; i < Omissions::kMaxSubjects; ++i)
+    CHECK(omissions.add(EventType::denial, "p", std::to_string(i)));
+  CHECK_FALSE(omissions.add(EventType::denial, "p", "one more"));
+  CHECK(omissions.add(EventType::denial, "p", "7"));
+  CHECK(consumers_part(omissions, "7") == "0,0,2");
+  CHECK(consumers_part(omissions, "one more") == "0,0,0");
+}
+
+TEST_CASE("the ring counts the bytes of omissions among its own") {
+  EventRing ring(0xabc, {.events = 1000, .bytes = 10'000});
+  for (int i = 0; i < 100; ++i) {
+    Omissions omissions;
+    for (int who = 0; who < 20; ++who) omissions.add(EventType::denial, "p", std::to_string(who));
+    ring.add(std::move(omissions));
+    CHECK(ring.bytes() <= 10'000);
+  }
+  CHECK(ring[ring.end() - 1].text == "id: abc-100\nevent: omitted\ndata: ");
+}
+
 }  // namespace weir::api
