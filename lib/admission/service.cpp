@@ -106,13 +106,16 @@ SteadyTime Service::room_behind_others(const Ask& ask, Priority priority, const 
   return at;
 }
 
+std::optional<Verdict> Service::shut() const {
+  if (open_.size() >= setup_.max_open) return Verdict::too_many_open;
+  if (ledger_.admission_outlook() == ledger::Commit::failed) return Verdict::ledger_failing;
+  return std::nullopt;
+}
+
 Answer Service::admit(const Ask& ask, const Now& now, const std::function<void(const Answer&)>& done) {
-  if (open_.size() >= setup_.max_open) return refusal(Verdict::too_many_open, nullptr, now.steady, {}, now);
-  if (ledger_.admission_outlook() == ledger::Commit::failed) {
-    return refusal(Verdict::ledger_failing, nullptr, now.steady, {}, now);
-  }
   // Room that came since the line was last looked at goes to those who wait.
   if (const auto due = line_.next_event(); due && *due <= now.steady) pump(now);
+  if (const auto why = shut()) return refusal(*why, nullptr, now.steady, {}, now);
 
   Attempt attempt;
   const bool fits = try_route(*ask.route, ask.want, ask.guess, false, now, attempt);
@@ -157,6 +160,7 @@ Answer Service::admit(const Ask& ask, const Now& now, const std::function<void(c
     if (let_in) return *let_in;
     if (!waits) {
       line_.remove(ticket);
+      if (const auto why = shut()) return refusal(*why, nullptr, now.steady, {}, now);
       attempt = {};
       if (try_route(*ask.route, ask.want, ask.guess, false, now, attempt)) {
         book_.release(attempt.lane->limits, priced(*attempt.lane, ask.want, ask.guess, now));
@@ -443,7 +447,9 @@ void Service::pump(const Now& now) {
   if (pumping_) return;  // an answer below led to a settlement: the round under way sees what it freed
   pumping_ = true;
   line_.begin_round();
-  while (WaitingCall* waiting = line_.next()) {
+  while (!shut()) {
+    WaitingCall* waiting = line_.next();
+    if (waiting == nullptr) break;
     Attempt attempt;
     const Micros waited = now.steady - waiting->since;
     if (try_route(*waiting->flow->route, waiting->want, waiting->guess, true, now, attempt)) {
@@ -463,12 +469,17 @@ void Service::pump(const Now& now) {
       line_.stuck(*waiting, lacks_, std::max(attempt.again_at, now.steady + std::chrono::milliseconds(1)));
     }
   }
+  if (shut()) line_.break_off();
   pumping_ = false;
   std::vector<std::uint64_t> overdue;  // not a member: an answer below may lead to the next round
   line_.overdue(now.steady, overdue);
   for (const std::uint64_t ticket : overdue) {
     const WaitingCall* waiting = line_.find(ticket);
     if (waiting == nullptr || waiting->since == now.steady) continue;
+    if (const auto why = shut()) {
+      dismiss(ticket, *why, nullptr, now.steady, now);
+      continue;
+    }
     Attempt attempt;
     // Not tried this time: it stands behind others.
     if (try_route(*waiting->flow->route, waiting->want, waiting->guess, true, now, attempt)) {
@@ -482,12 +493,17 @@ void Service::pump(const Now& now) {
 }
 
 void Service::time_out(std::uint64_t ticket, const Attempt& attempt, const Now& now) {
-  const WaitingCall out = *line_.remove(ticket);
-  if (!pumping_) line_.look_again();
   count_denial(*attempt.lane, true);
   // A new configuration may allow less than the call wants.
   const Verdict verdict = attempt.room_at == SteadyTime::max() ? Verdict::never_fits : Verdict::timed_out;
-  out.done(refusal(verdict, attempt.lane, attempt.room_at, now.steady - out.since, now));
+  dismiss(ticket, verdict, attempt.lane, attempt.room_at, now);
+}
+
+void Service::dismiss(std::uint64_t ticket, Verdict verdict, Lane* lane, SteadyTime retry_at,
+                      const Now& now) {
+  const WaitingCall out = *line_.remove(ticket);
+  if (!pumping_) line_.look_again();
+  out.done(refusal(verdict, lane, retry_at, now.steady - out.since, now));
 }
 
 void Service::dismiss_waiting(const Now& now) {

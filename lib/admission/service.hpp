@@ -158,6 +158,9 @@ class Service {
   friend class Recovery;
   friend class Recount;
 
+  // Why nobody is admitted now, whatever room the limits have; nullopt if that is not so. Whoever waits goes
+  // on waiting.
+  [[nodiscard]] std::optional<Verdict> shut() const;
   // What became of trying a route's lanes in order.
   struct Attempt {
     Lane* lane = nullptr;  // that admits; else the one that has room first: its violations are in violations_
@@ -196,6 +199,7 @@ class Service {
   void count(ledger::Reader& reader, const Now& now);
   void pump(const Now& now);
   void time_out(std::uint64_t ticket, const Attempt& attempt, const Now& now);
+  void dismiss(std::uint64_t ticket, Verdict verdict, Lane* lane, SteadyTime retry_at, const Now& now);
   void expire(const Now& now);
   void tell_denials(const Now& now);
 

@@ -136,6 +136,7 @@ void WaitingLine::offer(Flow& flow) {
 
 void WaitingLine::begin_round() {
   in_round_ = true;
+  broken_off_ = false;
   next_room_ = SteadyTime::max();
   overtakable_.clear();
   blocked_.clear();
@@ -162,9 +163,22 @@ WaitingCall* WaitingLine::next() {
     }
     return call;
   }
+  end_round();
+  return nullptr;
+}
+
+void WaitingLine::end_round() {
   in_round_ = false;
   std::erase_if(flows_, [](const auto& each) { return each.second.calls.empty(); });
-  return nullptr;
+}
+
+void WaitingLine::break_off() {
+  round_ = {};
+  broken_off_ = true;
+  end_round();
+  for (const auto& [of, flow] : flows_) {
+    for (const quota::LimitId limit : flow.lacks) lacking_.mark(limit);
+  }
 }
 
 void WaitingLine::lack(WaitingCall& call, const std::vector<quota::LimitId>& lacks, SteadyTime room_at) {
@@ -212,7 +226,7 @@ void WaitingLine::went_past(const Lane& lane, Priority priority) {
 }
 
 bool WaitingLine::lacks(const std::vector<quota::LimitId>& limits) const {
-  return !empty() && lacking_.any(limits);
+  return !empty() && (broken_off_ || lacking_.any(limits));
 }
 
 // --- fair shares

@@ -121,6 +121,9 @@ class WaitingLine {
   // remove(). nullptr ends it.
   void begin_round();
   WaitingCall* next();
+  // Ends it though some were not asked, since nobody may be admitted: until the next round all limits count
+  // as lacking, so that nobody passes those who were not asked.
+  void break_off();
   // `lacks`: the limits without room, or where it may not pass. `room_at`: when it may have some.
   void stuck(WaitingCall& call, const std::vector<quota::LimitId>& lacks, SteadyTime room_at);
   // Takes it out of the line.
@@ -129,7 +132,7 @@ class WaitingLine {
   [[nodiscard]] bool blocks(const std::vector<quota::LimitId>& limits) const { return blocked_.any(limits); }
   [[nodiscard]] bool blocks(quota::LimitId limit) const { return blocked_.contains(limit); }
 
-  // Whether somebody in line lacks room on one of them, as of the last round.
+  // Whether somebody in line lacks room on one of them, or may, as of the last round.
   [[nodiscard]] bool lacks(const std::vector<quota::LimitId>& limits) const;
   // Charges an admitted call in its tenant's counter if it took of what others wait for. Before admitted()
   // takes it out.
@@ -183,6 +186,7 @@ class WaitingLine {
   Tenant& tenant(const Route& route, Priority priority, double weight);
   [[nodiscard]] static Key key(const Flow& flow, const WaitingCall& call);
   void offer(Flow& flow);
+  void end_round();
   WaitingCall* candidate(Flow& flow);
   void went_past(const Lane& lane, Priority priority);
 
@@ -197,6 +201,7 @@ class WaitingLine {
 
   // Of the round under way, and the marks of the last one.
   bool in_round_ = false;
+  bool broken_off_ = false;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> round_;
   std::uint64_t last_entry_ = 0;
   std::vector<Overtakable> overtakable_;

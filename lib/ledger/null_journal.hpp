@@ -10,7 +10,7 @@
 
 namespace weir::ledger {
 
-class NullJournal final : public Journal {
+class NullJournal : public Journal {
  public:
   NameId intern(std::string_view name) override {
     if (const auto found = ids_.find(name); found != ids_.end()) return found->second;

@@ -20,7 +20,9 @@ Answer wait(Bench& b, std::string_view model, std::chrono::seconds patience, std
   ask.wait = patience;
   return b.service.admit(ask, b.now, [&b, &log, name](const Answer& answer) {
     if (answer.verdict == Verdict::admitted) b.last = answer.call->id;
-    log.push_back(name + (answer.verdict == Verdict::admitted ? " admitted" : " timed out"));
+    log.push_back(name + (answer.verdict == Verdict::admitted        ? " admitted"
+                          : answer.verdict == Verdict::too_many_open ? " met too many open"
+                                                                     : " timed out"));
   });
 }
 
@@ -79,6 +81,48 @@ TEST_CASE("who runs out of patience is told, who left is not, and the line is bo
   CHECK(b.service.waiting() == 0);
   CHECK_FALSE(b.service.next_event());
   CHECK(a.verdict == Verdict::waiting);
+}
+
+TEST_CASE(
+    "the line, too, keeps to the most open admissions, and a settlement elsewhere lets the next one in") {
+  Bench b({.projects = {project("default", {limit({"m"}, Metric::requests, "60s", 2)})},
+           .pools = {},
+           .consumers = {},
+           .max_open = 3});
+  std::vector<std::string> log;
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(b.admit("m") == Verdict::admitted);
+    b.service.settle(b.last, used(1, 1), b.now);
+  }
+  wait(b, "m", std::chrono::seconds(90), log, "a");
+  wait(b, "m", std::chrono::seconds(90), log, "b");
+  REQUIRE(b.admit("n") == Verdict::admitted);
+  REQUIRE(b.admit("n") == Verdict::admitted);
+  const ledger::CallId elsewhere = b.last;
+  b.advance(std::chrono::seconds(61));
+  CHECK(log == std::vector<std::string>{"a admitted"});
+  CHECK(b.service.open_calls() == 3);
+  REQUIRE(b.service.next_event());
+  CHECK(*b.service.next_event() > b.now.steady);
+  b.service.settle(elsewhere, used(1, 1), b.now);
+  CHECK(log == std::vector<std::string>{"a admitted", "b admitted"});
+  CHECK(b.service.open_calls() == 3);
+}
+
+TEST_CASE("whose patience ends while too many are open is told so") {
+  Bench b({.projects = {project("default", {limit({"m"}, Metric::requests, "60s", 1)})},
+           .pools = {},
+           .consumers = {},
+           .max_open = 1});
+  std::vector<std::string> log;
+  REQUIRE(b.admit("m") == Verdict::admitted);
+  b.service.settle(b.last, used(1, 1), b.now);
+  wait(b, "m", std::chrono::seconds(62), log, "a");
+  REQUIRE(b.admit("n") == Verdict::admitted);
+  b.advance(std::chrono::seconds(61));
+  CHECK(log.empty());
+  b.advance(std::chrono::seconds(1));
+  CHECK(log == std::vector<std::string>{"a met too many open"});
 }
 
 TEST_CASE("stopping ends all waiting") {
