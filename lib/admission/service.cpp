@@ -147,29 +147,32 @@ Answer Service::admit(const Ask& ask, const Now& now, const std::function<void(c
                    .lease = ask.lease,
                    .since = now.steady,
                    .deadline = now.steady + ask.wait};
-  call.done = done;
-  std::optional<Answer> let_in;
-  if (attempt.may_pass) call.done = [&let_in](const Answer& answer) { let_in = answer; };
+  if (!attempt.may_pass) call.done = done;
   const std::uint64_t ticket = line_.push(*ask.route, priority, attempt.lane->weight, std::move(call));
   if (!attempt.may_pass) {
     line_.lack(*line_.find(ticket), lacks_, attempt.room_at);
     line_changed_();
-  } else {
-    // There is room: the order decides whether it is this call's.
-    pump(now);
-    if (let_in) return *let_in;
-    if (!waits) {
-      line_.remove(ticket);
-      if (const auto why = shut()) return refusal(*why, nullptr, now.steady, {}, now);
-      attempt = {};
-      if (try_route(*ask.route, ask.want, ask.guess, false, now, attempt)) {
-        book_.release(attempt.lane->limits, priced(*attempt.lane, ask.want, ask.guess, now));
-      }
-      return denial(attempt, retry_at, now);
-    }
-    line_.find(ticket)->done = done;
+    return {.verdict = Verdict::waiting, .lane = attempt.lane, .ticket = ticket};
   }
-  return {.verdict = Verdict::waiting, .lane = attempt.lane, .ticket = ticket};
+  // There is room: the order decides whether it is this call's.
+  round(now);
+  if (!waits) line_.remove(ticket);
+  tell_results();  // of the others
+  if (std::optional<Result> own = take_result(ticket)) {
+    violations_ = std::move(own->violations);
+    own->answer.violations = violations_;
+    return own->answer;
+  }
+  if (waits) {
+    line_.find(ticket)->done = done;
+    line_changed_();
+    return {.verdict = Verdict::waiting, .lane = attempt.lane, .ticket = ticket};
+  }
+  if (const auto why = shut()) return refusal(*why, nullptr, now.steady, {}, now);
+  attempt = {};
+  if (try_route(*ask.route, ask.want, ask.guess, false, now, attempt))
+    book_.release(attempt.lane->limits, priced(*attempt.lane, ask.want, ask.guess, now));
+  return denial(attempt, retry_at, now);
 }
 
 Answer Service::denial(const Attempt& attempt, SteadyTime retry_at, const Now& now) {
@@ -438,14 +441,24 @@ void Service::teach(const OpenCall& call, const Settlement& settlement, const le
 // ---------------------------------------------------------------------------------------------------
 
 void Service::abandon(std::uint64_t ticket) {
+  if (const auto late = take_result(ticket)) {
+    // Its turn came, and it was not told: nobody has sent it.
+    if (const OpenCall* call = late->answer.call)
+      cancel(call->id, {.steady = call->admitted(), .wall = call->admitted_wall()});
+    return;
+  }
   if (!line_.remove(ticket) || line_.empty()) return;
   line_.look_again();
   line_changed_();
 }
 
 void Service::pump(const Now& now) {
-  if (pumping_) return;  // an answer below led to a settlement: the round under way sees what it freed
-  pumping_ = true;
+  round(now);
+  tell_results();
+  if (!line_.empty()) line_changed_();
+}
+
+void Service::round(const Now& now) {
   line_.begin_round();
   while (!shut()) {
     WaitingCall* waiting = line_.next();
@@ -455,12 +468,16 @@ void Service::pump(const Now& now) {
     if (try_route(*waiting->flow->route, waiting->want, waiting->guess, true, now, attempt)) {
       const Amounts held = priced(*attempt.lane, waiting->want, waiting->guess, now);
       const Share share = line_.charge(*waiting->flow, *attempt.lane, held);
-      const WaitingCall in = line_.admitted(*waiting, *attempt.lane);
-      Answer answer{
-          .verdict = Verdict::admitted, .lane = attempt.lane, .place = attempt.place, .waited = waited};
-      answer.call = open(*attempt.lane, held, in.guess, in.lease, waited, share, now);
+      WaitingCall in = line_.admitted(*waiting, *attempt.lane);
+      const OpenCall* call = open(*attempt.lane, held, in.guess, in.lease, waited, share, now);
       if (waited > Micros(0)) metrics_.observe_wait(waited);
-      in.done(answer);
+      results_.push_back({.ticket = in.ticket,
+                          .answer = {.verdict = Verdict::admitted,
+                                     .call = call,
+                                     .lane = attempt.lane,
+                                     .place = attempt.place,
+                                     .waited = waited},
+                          .done = std::move(in.done)});
     } else if (waited > Micros(0) && (now.steady >= waiting->deadline ||
                                       (attempt.room_at > waiting->deadline && !attempt.may_free))) {
       // Its moment has moved beyond its patience: better told now than later.
@@ -470,12 +487,11 @@ void Service::pump(const Now& now) {
     }
   }
   if (shut()) line_.break_off();
-  pumping_ = false;
-  std::vector<std::uint64_t> overdue;  // not a member: an answer below may lead to the next round
+  std::vector<std::uint64_t> overdue;
   line_.overdue(now.steady, overdue);
   for (const std::uint64_t ticket : overdue) {
     const WaitingCall* waiting = line_.find(ticket);
-    if (waiting == nullptr || waiting->since == now.steady) continue;
+    if (waiting->since == now.steady) continue;
     if (const auto why = shut()) {
       dismiss(ticket, *why, nullptr, now.steady, now);
       continue;
@@ -489,7 +505,30 @@ void Service::pump(const Now& now) {
     }
     time_out(ticket, attempt, now);
   }
-  if (!line_.empty()) line_changed_();
+}
+
+void Service::tell_results() {
+  if (telling_) return;  // an answer led here: who tells goes on
+  telling_ = true;
+  const auto next = [this] {
+    return std::find_if(results_.begin(), results_.end(), [](const Result& each) { return bool(each.done); });
+  };
+  for (auto at = next(); at != results_.end(); at = next()) {
+    Result result = std::move(*at);
+    results_.erase(at);
+    result.answer.violations = result.violations;
+    result.done(result.answer);
+  }
+  telling_ = false;
+}
+
+std::optional<Service::Result> Service::take_result(std::uint64_t ticket) {
+  const auto at = std::find_if(results_.begin(), results_.end(),
+                               [ticket](const Result& each) { return each.ticket == ticket; });
+  if (at == results_.end()) return std::nullopt;
+  std::optional<Result> result = std::move(*at);
+  results_.erase(at);
+  return result;
 }
 
 void Service::time_out(std::uint64_t ticket, const Attempt& attempt, const Now& now) {
@@ -501,21 +540,25 @@ void Service::time_out(std::uint64_t ticket, const Attempt& attempt, const Now& 
 
 void Service::dismiss(std::uint64_t ticket, Verdict verdict, Lane* lane, SteadyTime retry_at,
                       const Now& now) {
-  const WaitingCall out = *line_.remove(ticket);
-  if (!pumping_) line_.look_again();
-  out.done(refusal(verdict, lane, retry_at, now.steady - out.since, now));
+  WaitingCall out = *line_.remove(ticket);
+  line_.look_again();
+  const Answer answer = refusal(verdict, lane, retry_at, now.steady - out.since, now);
+  results_.push_back({.ticket = ticket,
+                      .answer = answer,
+                      .violations = {answer.violations.begin(), answer.violations.end()},
+                      .done = std::move(out.done)});
 }
 
 void Service::dismiss_waiting(const Now& now) {
   estimates_.tell(ledger_, now.steady, Estimates::Tell::all);
   for (const std::uint64_t ticket : line_.tickets()) {
-    if (line_.find(ticket) == nullptr) continue;
     Attempt attempt;
     attempt.lane = line_.find(ticket)->flow->route->lanes.front();
     attempt.room_at = now.steady;
     violations_.clear();
     time_out(ticket, attempt, now);
   }
+  tell_results();
 }
 
 void Service::expire(const Now& now) {

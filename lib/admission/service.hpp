@@ -171,6 +171,14 @@ class Service {
     bool may_free = false;  // what stands in the way may go at any moment
     bool may_pass = false;  // there is room, but others wait for it: their order decides
   };
+  // What became of a call in line. Told when the round is over: an answer may lead to the next request, a
+  // settlement or a cancellation, which would else find the line half asked.
+  struct Result {
+    std::uint64_t ticket = 0;
+    Answer answer{};  // its violations are those below
+    std::vector<quota::Violation> violations{};
+    std::function<void(const Answer&)> done{};  // empty: Service::admit, which is under way, takes it
+  };
   // Holds the call on the first lane with room. `in_line`: it stands in line, and is asked in its turn. On
   // refusal the limits in the way, of all lanes, are in lacks_.
   bool try_route(const Route& route, const Amounts& want, const Guess& guess, bool in_line, const Now& now,
@@ -197,7 +205,12 @@ class Service {
   void keep_day_zones(const Now& now);
   // Recovery with an empty journal, which takes the ledger's names over.
   void count(ledger::Reader& reader, const Now& now);
+  // Lets in whoever's turn it is, and out whose patience has ended, and tells them.
   void pump(const Now& now);
+  // The first half of that: what became of them is in results_.
+  void round(const Now& now);
+  void tell_results();
+  std::optional<Result> take_result(std::uint64_t ticket);
   void time_out(std::uint64_t ticket, const Attempt& attempt, const Now& now);
   void dismiss(std::uint64_t ticket, Verdict verdict, Lane* lane, SteadyTime retry_at, const Now& now);
   void expire(const Now& now);
@@ -241,7 +254,8 @@ class Service {
   std::vector<quota::LimitId> lacks_;         // where the last attempt lacked room
   std::vector<Lane*> denied_lanes_;           // with denials not yet told
   std::vector<ledger::CallId> due_;           // their leases have ended; the oldest last
-  bool pumping_ = false;
+  std::deque<Result> results_;                // not yet told
+  bool telling_ = false;
   std::optional<Charges> since_recount_;
   std::deque<Recorded> recorded_;
   std::vector<Charge> take_back_;                        // at the next tick

@@ -112,7 +112,9 @@ class WaitingLine {
   [[nodiscard]] std::vector<Left> disband(std::size_t capacity);
 
   // Somebody left without having been admitted: those behind may have their turn at once.
-  void look_again() { next_room_ = SteadyTime{}; }
+  void look_again() {
+    if (!in_round_) next_room_ = SteadyTime{};
+  }
 
   // The call, not yet part of a round, lacks room on `lacks`, and may have some at `room_at`.
   void lack(WaitingCall& call, const std::vector<quota::LimitId>& lacks, SteadyTime room_at);

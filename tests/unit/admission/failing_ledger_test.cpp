@@ -17,8 +17,10 @@ struct Desk {
     Ask ask;
     ask.route = service.route("default", model, "default", now);
     ask.wait = wait;
-    return service.admit(ask, now,
-                         [this, name](const Answer& answer) { ends.emplace_back(name, answer.verdict); });
+    return service.admit(ask, now, [this, name](const Answer& answer) {
+      ends.emplace_back(name, answer.verdict);
+      if (after_each) after_each();
+    });
   }
   void use(std::string_view model) {
     const Answer answer = admit(model);
@@ -38,10 +40,11 @@ struct Desk {
   Service service;
   using Ends = std::vector<std::pair<std::string, Verdict>>;
   Ends ends;  // of those that waited
+  std::function<void()> after_each;
 };
 
-Setup one_a_minute() {
-  return {.projects = {project("default", {limit({"m"}, Metric::requests, "60s", 1)})},
+Setup per_minute(std::int64_t calls) {
+  return {.projects = {project("default", {limit({"m"}, Metric::requests, "60s", calls)})},
           .pools = {},
           .consumers = {}};
 }
@@ -49,7 +52,7 @@ Setup one_a_minute() {
 }  // namespace
 
 TEST_CASE("while the ledger fails, who waits goes on waiting, and goes first when it is well again") {
-  Desk d(one_a_minute());
+  Desk d(per_minute(1));
   d.use("m");
   REQUIRE(d.admit("m", seconds(90), "a").verdict == Verdict::waiting);
   d.journal.failing = true;
@@ -67,7 +70,7 @@ TEST_CASE("while the ledger fails, who waits goes on waiting, and goes first whe
 }
 
 TEST_CASE("whose patience ends while the ledger fails is told so") {
-  Desk d(one_a_minute());
+  Desk d(per_minute(1));
   d.use("m");
   REQUIRE(d.admit("m", seconds(62), "a").verdict == Verdict::waiting);
   d.journal.failing = true;
@@ -75,6 +78,41 @@ TEST_CASE("whose patience ends while the ledger fails is told so") {
   d.advance(seconds(1));
   CHECK(d.ends == Desk::Ends{{"a", Verdict::ledger_failing}});
   CHECK(d.service.waiting() == 0);
+}
+
+TEST_CASE("a newcomer whose turn lets others in hears its own answer, and they theirs, before what follows") {
+  Desk d(per_minute(3));
+  for (int i = 0; i < 3; ++i) d.use("m");
+  std::vector<Verdict> next;
+  d.after_each = [&] { next.push_back(d.admit("m").verdict); };
+  for (const char* name : {"a", "b"}) REQUIRE(d.admit("m", seconds(90), name).verdict == Verdict::waiting);
+  d.journal.failing = true;
+  d.advance(seconds(61));
+  d.journal.failing = false;
+  const Answer newcomer = d.admit("m");
+  REQUIRE(newcomer.verdict == Verdict::admitted);
+  CHECK(newcomer.call == d.service.open_call(newcomer.call->id));
+  CHECK(d.ends == Desk::Ends{{"a", Verdict::admitted}, {"b", Verdict::admitted}});
+  CHECK(next == std::vector<Verdict>{Verdict::denied, Verdict::denied});
+  CHECK(d.service.open_calls() == 3);
+}
+
+TEST_CASE("a newcomer that gets its room of another's answer hears so once") {
+  Desk d(per_minute(2));
+  for (int i = 0; i < 2; ++i) d.use("m");
+  ledger::CallId first = 0;
+  d.after_each = [&] {
+    // The first of those let in is never sent: there is room again while the newcomer is being decided.
+    if (first != 0) d.service.cancel(std::exchange(first, 0), d.now);
+  };
+  for (const char* name : {"a", "b"}) REQUIRE(d.admit("m", seconds(90), name).verdict == Verdict::waiting);
+  d.journal.failing = true;
+  d.advance(seconds(61));
+  d.journal.failing = false;
+  first = d.now.steady.time_since_epoch().count();  // its id, as of the first admission of this moment
+  CHECK(d.admit("m", seconds(90), "newcomer").verdict == Verdict::admitted);
+  CHECK(d.ends == Desk::Ends{{"a", Verdict::admitted}, {"b", Verdict::admitted}});
+  CHECK(d.service.open_calls() == 2);
 }
 
 }  // namespace weir::admission
