@@ -59,15 +59,16 @@ void Relay::start(std::list<std::shared_ptr<Relay>>::iterator position) {
 // --- the request
 
 bool Relay::hold(std::size_t bytes) {
-  if (proxy_.held_bytes_ + bytes > proxy_.setup_.max_held_bytes) return false;
-  proxy_.held_bytes_ += bytes;
-  held_ += bytes;
+  const std::size_t of_others = proxy_.held_bytes_ - held_;
+  if (bytes > held_ && of_others + bytes > proxy_.setup_.max_held_bytes) return false;
+  proxy_.held_bytes_ = of_others + bytes;
+  held_ = bytes;
   return true;
 }
 
 void Relay::release() {
-  proxy_.held_bytes_ -= std::exchange(held_, 0);
   body_ = std::string();
+  hold(watch_ ? watch_->held_bytes() : 0);
 }
 
 // Not backpressure: calls that each hold a part and wait for the rest would wait for each other.
@@ -77,7 +78,7 @@ void Relay::refuse_to_hold() {
 }
 
 bool Relay::collect(std::string_view bytes, bool last) {
-  if (!hold(bytes.size())) {
+  if (!hold(held_ + bytes.size())) {
     refuse_to_hold();
     return false;
   }
@@ -177,6 +178,7 @@ void Relay::finish() {
   const auto keep = shared_from_this();
   phase_ = Phase::over;
   timer_.reset();
+  watch_.reset();
   release();
   exchange_ = nullptr;
   call_ = nullptr;

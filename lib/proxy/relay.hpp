@@ -28,6 +28,7 @@
 
 #include "proxy/heads.hpp"
 #include "proxy/meter.hpp"
+#include "proxy/model_watch.hpp"
 #include "proxy/proxy.hpp"
 #include "proxy/refusal.hpp"
 #include "proxy/session.hpp"
@@ -76,9 +77,9 @@ class Relay final : public upstream::Receiver,
   };
 
   bool collect(std::string_view bytes, bool last);
-  // Counts so many bytes more of the body among those that the proxy holds; false: it holds too many.
+  // Of this call the proxy now holds so many bytes; false, and nothing changed: they would be too many.
   bool hold(std::size_t bytes);
-  void release();  // the body will not be sent again
+  void release();  // the body: it will not be sent again
   void refuse_to_hold();
   bool pass_on(std::string_view bytes, bool last);
   void write_held_body();
@@ -107,6 +108,8 @@ class Relay final : public upstream::Receiver,
   void begin_session(const upstream::AnswerHead& head);
   void expect_first_message();
   bool from_client(std::string_view bytes);
+  // False: the session is over, since these bytes of the client's may name another model.
+  bool watch_models(std::string_view bytes);
   void from_upstream(std::string_view bytes);
   void admit_session();
   void open_session();
@@ -152,7 +155,7 @@ class Relay final : public upstream::Receiver,
   const std::string content_encoding_, wait_text_;
   std::string body_;       // of a metered request; of a session, what is held back
   std::string trailers_;   // of it
-  std::size_t held_ = 0;   // bytes of it that are counted
+  std::size_t held_ = 0;   // bytes that are counted
   bool oversize_ = false;  // more of it follows, streamed
   std::string model_;      // as asked
   Amounts want_;
@@ -172,6 +175,7 @@ class Relay final : public upstream::Receiver,
   std::shared_ptr<upstream::Call> call_;
   std::optional<Meter> meter_;
   std::optional<Session> session_;                // since upstream's 101
+  std::optional<ModelWatch> watch_;               // once its model is known, if each message may name one
   std::vector<provider::RateLimit> rate_limits_;  // that the answer's headers tell of
   int status_ = 0;
   SteadyTime complete_at_{}, departed_at_{};

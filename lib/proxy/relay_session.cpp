@@ -3,6 +3,9 @@
 // The bytes of both sides pass as they are. If the client's first message names the model, it is held back,
 // and nothing more is read, until the call is admitted; a refusal is a Close frame. A pool's session whose
 // model is only known then stays with the pool's first project, which has answered the request already.
+//
+// Where each message may name a model (OpenAI's Responses), one that names another ends the session before
+// upstream has it: one call has one model.
 #include <algorithm>
 #include <utility>
 
@@ -30,7 +33,7 @@ std::uint16_t close_code(const Refusal& refused) {
 void Relay::start_session() {
   if (operation_.two_models)
     return refuse(400, "the query has \"model\" twice: upstream may read the other one");
-  if (operation_.metered && !operation_.model.empty()) {
+  if (operation_.metered && !operation_.model.empty() && !operation_.model_in_messages) {
     model_ = operation_.model;
     complete_at_ = proxy_.parts_.now().steady;
     return admit({}, {});
@@ -75,10 +78,11 @@ void Relay::expect_first_message() {
 bool Relay::from_client(std::string_view bytes) {
   if (phase_ == Phase::over) return false;
   if (session_->first() == Session::First::none_wanted) {
+    if (watch_ && !watch_models(bytes)) return false;
     session_->from_client(bytes);
     return call_->write(bytes);
   }
-  if (!hold(2 * bytes.size())) {  // as it came, and the message in it
+  if (!hold(held_ + 2 * bytes.size())) {  // as it came, and the message in it
     refuse_to_hold();
     return false;
   }
@@ -101,13 +105,37 @@ bool Relay::from_client(std::string_view bytes) {
   }
 }
 
+bool Relay::watch_models(std::string_view bytes) {
+  const ModelWatch::Fault fault = watch_->feed(bytes);
+  const bool held = fault != ModelWatch::Fault::none || hold(2 * body_.size() + watch_->held_bytes());
+  if (held && fault == ModelWatch::Fault::none) return true;
+  account_session();
+  if (!held) {
+    refuse_to_hold();
+  } else if (fault == ModelWatch::Fault::other_model) {
+    refuse(400, "a message names another model than the session was admitted for: open another session");
+  } else if (fault == ModelWatch::Fault::too_large) {
+    refuse(413, "a message is larger than proxy.max_metered_body_bytes: the model in it cannot be read");
+  } else {
+    refuse(400, "a message is no JSON object: the model that it may name cannot be read");
+  }
+  return false;
+}
+
 void Relay::admit_session() {
   timer_.reset();
   const std::string& message = session_->first_message();
-  const auto models = models_of_first_message(message);
-  if (models.empty()) return refuse(400, "the session's first message names no model");
+  const auto models = models_of_message(message).value_or(std::vector<std::string>());
   if (models.size() > 1) return refuse(400, "the session's first message names a model twice");
-  model_ = models.front();
+  model_ = models.empty() ? operation_.model : models.front();
+  if (model_.empty()) return refuse(400, "the session's first message names no model");
+  if (!operation_.model.empty() && operation_.model != model_)
+    return refuse(400, "the query and the session's first message name different models");
+  if (operation_.model_in_messages) {
+    watch_.emplace(model_, proxy_.setup_.max_metered_body_bytes);
+    // More than the first may have come already.
+    if (!watch_models(body_)) return;
+  }
   Amounts want;
   want.input_tokens = std::max<std::int64_t>(static_cast<std::int64_t>(message.size()) / kBytesPerToken, 1);
   complete_at_ = proxy_.parts_.now().steady;

@@ -84,10 +84,10 @@ bool Session::may_tell_upstream() const {
   return client_.between_frames() && !client_.close();
 }
 
-std::vector<std::string> models_of_first_message(std::string_view message) {
+std::optional<std::vector<std::string>> models_of_message(std::string_view message) {
   simdjson::dom::parser parser;
   simdjson::dom::object document;
-  if (parser.parse(message.data(), message.size()).get(document) != simdjson::SUCCESS) return {};
+  if (parser.parse(message.data(), message.size()).get(document) != simdjson::SUCCESS) return std::nullopt;
   std::vector<std::string> models;
   const auto read = [&models](const simdjson::dom::key_value_pair& field) {
     std::string_view model;

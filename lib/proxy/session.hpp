@@ -65,9 +65,9 @@ class Session {
   std::optional<Usage> usage_;
 };
 
-// The models that a client's first message names: Gemini's {"setup":{"model":"models/m"}}, OpenAI's
+// The models that a client's message names: Gemini's {"setup":{"model":"models/m"}}, OpenAI's
 // {"session":{"model"}}, {"response":{"model"}} or {"model"}; without "models/". Of two, upstream may read
-// either.
-std::vector<std::string> models_of_first_message(std::string_view message);
+// either. nullopt: it is no JSON object.
+std::optional<std::vector<std::string>> models_of_message(std::string_view message);
 
 }  // namespace weir::proxy

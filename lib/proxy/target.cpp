@@ -121,6 +121,7 @@ Operation session_of(std::string_view provider, std::string_view path, std::stri
     operation.metered = segments.front() == "ws";
   } else {
     operation.metered = segments.back() == "realtime" || segments.back() == "responses";
+    operation.model_in_messages = segments.back() == "responses";
     int models = 0;
     for (const auto& [name, value] : http::query_params(query)) {
       if (name != "model") continue;

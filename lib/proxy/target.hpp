@@ -38,10 +38,11 @@ struct Operation {
   bool metered = false;
   bool session = false;  // a WebSocket is asked for
   bool model_in_path = false;
-  bool two_models = false;  // in a session's query: upstream may read the other one
-  std::string model;        // if it is in the path, or a session's query
-  std::string version;      // "v1beta"; with `model` and `verb`, what the path is made of
-  std::string verb;         // "generateContent"
+  bool two_models = false;         // in a session's query: upstream may read the other one
+  bool model_in_messages = false;  // of a session, in each of them; in its query, too, if `model` is there
+  std::string model;               // if it is in the path, or a session's query
+  std::string version;             // "v1beta"; with `model` and `verb`, what the path is made of
+  std::string verb;                // "generateContent"
 
   // The path for another model; only if model_in_path.
   [[nodiscard]] std::string path_for(std::string_view other_model) const;
@@ -50,7 +51,8 @@ struct Operation {
 // would, percent-escapes and doubled slashes included, so that no spelling gets around the meter.
 Operation operation_of(std::string_view provider, std::string_view path, bool post);
 // The same for a request that asks for a WebSocket. Metered: Gemini's below /ws/, where the client's first
-// message names the model, and of the others /realtime, with the model in the query, and /responses.
+// message names the model, and of the others /realtime, with the model in the query, and /responses, with the
+// model in each of the client's messages.
 Operation session_of(std::string_view provider, std::string_view path, std::string_view query);
 
 // The query with another value for its parameter "model".

@@ -444,17 +444,19 @@ projects = ["default", "second"]
         self.assertEqual(self.only_call(running.client())["project"], "default")
 
 
-class Realtime(SessionCase):
-    """OpenAI's: the model stands in the URL, so the answer to the handshake says what becomes of it."""
-
-    PATH = "/proxy/default/v1/realtime?model=gpt-realtime"
-
+class RealtimeCase(SessionCase):
     def realtime(self, upstream: Upstream, limits: str, more: str = "") -> Daemon:
         project = upstream.project("openai", "/v1")
         running = self.make(config(limits, project=project, more=more + "\n[proxy]\nwait_s = 0\n"))
         (running.directory / "key").write_text(KEY)
         (running.directory / "key").chmod(0o600)
         return running.start()
+
+
+class Realtime(RealtimeCase):
+    """OpenAI's: the model stands in the URL, so the answer to the handshake says what becomes of it."""
+
+    PATH = "/proxy/default/v1/realtime?model=gpt-realtime"
 
     @staticmethod
     def respond(peer: Peer, receive: Frames) -> None:
@@ -545,6 +547,76 @@ fallback = {{ "gpt-realtime" = ["gpt-realtime-mini"] }}
         self.assertEqual(again.status, 429)
         self.assertIn("x-weir-denied", again.headers)
         self.assertEqual(len(upstream.requests), 1)
+
+
+class Responses(RealtimeCase):
+    """OpenAI's Responses API: each message names its model, whatever stands in the URL."""
+
+    CREATE = {"type": "response.create", "input": []}
+
+    def responses(self, query: str = "") -> tuple[Daemon, WebSocket, list[str]]:
+        """The session, and the models that upstream hears of: it answers each message with a turn."""
+        heard: list[str] = []
+
+        def serve(peer: Peer, receive: Frames) -> None:
+            while (got := receive())[0] == TEXT:
+                heard.append(json.loads(got[1])["model"])
+                used = {"total_tokens": 30, "input_tokens": 20, "output_tokens": 10}
+                done = {"type": "response.completed", "response": {"model": heard[-1], "usage": used}}
+                peer.send(frame(TEXT, json.dumps(done).encode()))
+            peer.send(frame(CLOSE, got[1]))
+
+        running = self.realtime(self.upstream(accepting(serve)), LIMITS)
+        session = self.session(running, "/proxy/default/v1/responses" + query)
+        self.assertEqual(session.status, 101, session.head)
+        return running, session, heard
+
+    def turn_of(self, session: WebSocket, model: str) -> None:
+        session.send(self.CREATE | {"model": model})
+        self.assertEqual(json.loads(session.receive()[1])["type"], "response.completed")
+
+    def test_the_model_is_the_messages_and_each_turn_is_counted(self) -> None:
+        for query in ("", "?model=dear"):
+            with self.subTest(query):
+                running, session, heard = self.responses(query)
+                for _ in range(3):
+                    self.turn_of(session, "dear")
+                self.left(session)
+                call = self.only_call(running.client())
+                self.assertEqual((call["model"], call["estimated"], heard), ("dear", False, ["dear"] * 3))
+                self.assertEqual(call["usage"]["total_tokens"], 90)
+
+    def test_a_query_that_names_another_model_than_the_message_opens_nothing(self) -> None:
+        running, session, heard = self.responses("?model=cheap")
+        session.send(self.CREATE | {"model": "dear"})
+        self.assertIn("name different models", self.ended(session, 1008))
+        self.assertEqual((running.client().calls(), heard), ([], []))
+
+    def test_a_message_that_names_another_model_ends_the_session_before_upstream_has_it(self) -> None:
+        for query in ("", "?model=cheap"):
+            with self.subTest(query):
+                running, session, heard = self.responses(query)
+                self.turn_of(session, "cheap")
+                session.send(self.CREATE | {"model": "dear"})
+                self.assertIn("another model", self.ended(session, 1008))
+                call = self.only_call(running.client())
+                self.assertEqual((call["model"], call["status"], call["usage"]["total_tokens"]), ("cheap", 101, 30))
+                self.assertEqual(heard, ["cheap"])
+
+    def test_two_models_in_messages_that_come_together_charge_nothing(self) -> None:
+        running, session, heard = self.responses()
+        both = [json.dumps(self.CREATE | {"model": model}).encode() for model in ("cheap", "dear")]
+        session.sock.sendall(b"".join(frame(TEXT, message, WebSocket.MASK) for message in both))
+        self.assertIn("another model", self.ended(session, 1008))
+        self.assertEqual((running.client().calls(), heard), ([], []))
+
+    def test_a_message_that_cannot_be_read_ends_the_session(self) -> None:
+        running, session, heard = self.responses()
+        self.turn_of(session, "cheap")
+        session.send(b"no JSON")
+        self.assertIn("no JSON object", self.ended(session, 1008))
+        self.assertEqual(heard, ["cheap"])
+        self.assertEqual(self.only_call(running.client())["status"], 101)
 
 
 class Ends(SessionCase):

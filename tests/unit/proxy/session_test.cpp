@@ -106,20 +106,24 @@ TEST_CASE("a first message beyond the bound, or none at all") {
 
 TEST_CASE("the model is found where each API names it") {
   using Models = std::vector<std::string>;
-  CHECK(models_of_first_message(R"({"setup":{"model":"models/a"}})") == Models{"a"});
-  CHECK(models_of_first_message(R"({"type":"session.update","session":{"model":"b"}})") == Models{"b"});
-  CHECK(models_of_first_message(R"({"type":"response.create","model":"c"})") == Models{"c"});
-  CHECK(models_of_first_message(R"({"type":"response.create","response":{"model":"d"}})") == Models{"d"});
-  CHECK(models_of_first_message(R"({"session":{"model":"a","audio":{"input":{"model":"b"}}}})") ==
-        Models{"a"});
-  CHECK(models_of_first_message(R"({"setup":{"model":"a","model":"b"}})") == Models{"a", "b"});
-  CHECK(models_of_first_message(R"({"setup":{"model":"a"},"setup":{"model":"b"}})") == Models{"a", "b"});
-  CHECK(models_of_first_message(R"({"model":"a","session":{"model":"b"}})") == Models{"a", "b"});
+  CHECK(models_of_message(R"({"setup":{"model":"models/a"}})") == Models{"a"});
+  CHECK(models_of_message(R"({"type":"session.update","session":{"model":"b"}})") == Models{"b"});
+  CHECK(models_of_message(R"({"type":"response.create","model":"c"})") == Models{"c"});
+  CHECK(models_of_message(R"({"type":"response.create","response":{"model":"d"}})") == Models{"d"});
+  CHECK(models_of_message(R"({"session":{"model":"a","audio":{"input":{"model":"b"}}}})") == Models{"a"});
+  CHECK(models_of_message(R"({"setup":{"model":"a","model":"b"}})") == Models{"a", "b"});
+  CHECK(models_of_message(R"({"setup":{"model":"a"},"setup":{"model":"b"}})") == Models{"a", "b"});
+  CHECK(models_of_message(R"({"model":"a","session":{"model":"b"}})") == Models{"a", "b"});
   for (const char* none :
        {"", "{", "[]", "{}", R"({"setup":{}})", R"({"setup":{"model":7}})", R"({"setup":[]})"}) {
     CAPTURE(none);
-    CHECK(models_of_first_message(none).empty());
+    CHECK(models_of_message(none).value_or(Models()).empty());
   }
+}
+
+TEST_CASE("what is no JSON object may name a model to a reader of another kind") {
+  for (const char* text : {"", "{", "[]", "7", R"({"model":NaN})"}) CHECK(!models_of_message(text));
+  CHECK(models_of_message("{}"));
 }
 
 TEST_CASE("a session that upstream ends for want of quota is an error of 429") {

@@ -100,7 +100,9 @@ TEST_CASE("sessions are metered, however their path is written; a model may stan
   CHECK(!realtime.two_models);
   CHECK(session_of("openai", "/v1/realtime", "model=cheap&%6dodel=dear").two_models);
   CHECK(session_of("openai", "/v1/realtime", "model&model=dear").two_models);
+  CHECK(!realtime.model_in_messages);
   CHECK(session_of("openai", "/openai/v1/responses", "").metered);
+  CHECK(session_of("openai", "/v1/responses", "model=cheap").model_in_messages);
   CHECK(!session_of("openai", "/v1/models", "").metered);
   CHECK(with_model_parameter("a=1&model=x&b=%20", "y") == "a=1&model=y&b=%20");
 }
