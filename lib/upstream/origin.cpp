@@ -1,5 +1,6 @@
 #include "upstream/origin.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "http/guard.hpp"
@@ -66,6 +67,8 @@ std::optional<BaseUrl> parse_base_url(std::string_view url) {
     base.origin.port = port;
   }
   base.origin.host = host.starts_with('[') ? host.substr(1, host.size() - 2) : host;
+  std::transform(base.origin.host.begin(), base.origin.host.end(), base.origin.host.begin(),
+                 http::ascii_lower);
   return base;
 }
 

@@ -14,7 +14,7 @@ std::string host_and_port(const std::string& host, const std::string& port);
 
 struct Origin {
   bool tls = true;
-  std::string host;  // a name, or an IP address without brackets
+  std::string host;  // a name, or an IP address without brackets; in lower case
   std::string port;  // digits: 1 to 65535
 
   auto operator<=>(const Origin&) const = default;

@@ -121,6 +121,7 @@ TEST_CASE("a URL on the project's own origin leads back here") {
   const auto base = upstream::parse_base_url("https://up.example/v1").value();
   const auto here = [&](std::string_view url) { return path_here(url, "p", base).value_or("elsewhere"); };
   CHECK(here("https://up.example/v1/files/7") == "/proxy/p/files/7");
+  CHECK(here("https://UP.Example/v1/files/F") == "/proxy/p/files/F");
   CHECK(here("HTTPS://up.example:443/v1?a=1&key=secret") == "/proxy/p?a=1");
   CHECK(here("https://up.example/v1beta/x") == "/proxy/p/v1beta/x");
   CHECK(here("https://up.example/v1#x") == "/proxy/p#x");

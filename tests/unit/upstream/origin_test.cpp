@@ -28,6 +28,16 @@ TEST_CASE("a base URL is taken apart") {
   CHECK(parse_base_url("http://x:65535")->origin.port == "65535");
 }
 
+TEST_CASE("a host has one spelling, whatever the case in which it is written") {
+  const auto loud = parse_base_url("https://API.Example.COM./V1");
+  REQUIRE(loud);
+  CHECK(loud->origin == parse_base_url("https://api.example.com/V1")->origin);
+  CHECK(loud->origin.authority() == "api.example.com");
+  CHECK(loud->path == "/V1");  // a path is as it is
+  CHECK(parse_base_url("http://[FD00::A]:8080")->origin == Origin{false, "fd00::a", "8080"});
+  CHECK(parse_base_url("http://LocalHost")->origin.loopback());
+}
+
 TEST_CASE("what is no base URL is refused") {
   for (const char* text :
        {"", "api.example.com", "ftp://x", "https://", "https:///x", "http://x:", "http://x:1b",
