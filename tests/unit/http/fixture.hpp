@@ -18,7 +18,9 @@
 
 namespace weir::http::test {
 
-constexpr std::chrono::milliseconds kPatience{10'000};
+constexpr std::chrono::milliseconds kPatience{60'000};
+// A timeout that must not pass before a request has come: longer than a busy machine stands still.
+constexpr std::chrono::milliseconds kSlow{2500};
 
 class Client {
  public:

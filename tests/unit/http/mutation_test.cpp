@@ -122,7 +122,7 @@ TEST_CASE("a mutated request is read the same, however it is split") {
 
 TEST_CASE("mutated requests neither crash nor hang the server") {
   auto options = Fixture::quick();
-  options.header_timeout = options.body_timeout = options.idle_timeout = std::chrono::milliseconds(400);
+  options.header_timeout = options.body_timeout = std::chrono::milliseconds(400);
   options.linger_timeout = std::chrono::milliseconds(100);
   options.max_body_bytes = 4096;
   Fixture server(echo, options);

@@ -377,7 +377,7 @@ TEST_CASE("an aborted answer lacks its end, and so does the connection") {
 
 TEST_CASE("after a 101 bytes pass both ways as they are, however long the silence") {
   auto options = Fixture::quick();
-  options.body_timeout = options.idle_timeout = options.header_timeout = milliseconds(20);
+  options.body_timeout = options.idle_timeout = options.header_timeout = kSlow;
   Route route;
   const auto server = serve(route, false, options);
   Client client(server->address);
@@ -390,7 +390,7 @@ TEST_CASE("after a 101 bytes pass both ways as they are, however long the silenc
     CHECK(route.exchange->flush());
   });
   CHECK(client.wait_for("GET / HTTP/1.1\r\n"));
-  std::this_thread::sleep_for(milliseconds(60));  // beyond every deadline
+  std::this_thread::sleep_for(kSlow * 3 / 2);  // beyond every deadline
   client.send("late");
   REQUIRE(server->eventually([&] { return route.body == "early late"; }));
   CHECK(!server->on_loop([&] { return route.last; }));
@@ -439,7 +439,7 @@ TEST_CASE("after a 101 a route that takes no more holds the client back, and is 
 TEST_CASE("after a 101 a client is heard while it does not read, and is given up when it never does") {
   auto options = Fixture::quick();
   options.send_buffer_bytes = 4096;
-  options.write_timeout = milliseconds(500);
+  options.write_timeout = kSlow;
   Route route;
   const auto server = serve(route, false, options);
   Client client(server->address, 4096);

@@ -53,7 +53,7 @@ class Loop {
   bool run_until(const std::function<bool()>& done) {
     while (!done()) {
       std::unique_lock lock(queue_->mutex);
-      if (!queue_->ready.wait_for(lock, std::chrono::seconds(10),
+      if (!queue_->ready.wait_for(lock, std::chrono::seconds(60),
                                   [&] { return !queue_->functions.empty(); })) {
         return false;
       }

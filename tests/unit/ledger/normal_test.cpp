@@ -315,7 +315,7 @@ TEST_CASE("old calls go while nothing else happens; open ones and totals stay") 
     reader.each_call(0, [&](const Call&) { ++n; });
     return n;
   };
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while ((count() != 101 || !reader.idempotency_keys().empty()) &&
          std::chrono::steady_clock::now() < deadline) {
   }

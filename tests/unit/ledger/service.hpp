@@ -66,7 +66,7 @@ class Service {
   }
 
   void recover() {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     REQUIRE(loop_.run_until(
         [&] { return !ledger_->health().failing || std::chrono::steady_clock::now() > deadline; }));
     CHECK(ledger_->health().last_error.empty());

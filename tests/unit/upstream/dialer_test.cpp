@@ -88,11 +88,8 @@ TEST_CASE("an address that does not answer does not keep the next one") {
 }
 
 TEST_CASE("an address that refuses makes way for the next one at once, of whatever family") {
-  std::string closed;
-  {
-    StandIn gone([](Peer&, int) {});
-    closed = gone.port();
-  }
+  const Closed nobody;
+  const std::string closed = nobody.port();
   StandIn server([](Peer& peer, int) { peer.read(1); });
   CHECK(dial({at("::1", closed), at("127.0.0.2", closed), at("127.0.0.1", server.port())}).failure.text ==
         "connected");
@@ -102,11 +99,8 @@ TEST_CASE("an address that refuses makes way for the next one at once, of whatev
 }
 
 TEST_CASE("when all refuse, the failure says to how many") {
-  std::string closed;
-  {
-    StandIn gone([](Peer&, int) {});
-    closed = gone.port();
-  }
+  const Closed nobody;
+  const std::string closed = nobody.port();
   const Dialled dialled = dial({at("127.0.0.1", closed), at("127.0.0.2", closed)});
   CHECK(dialled.failure.fault == Fault::connect);
   CHECK(dialled.failure.text.find("many.example") != std::string::npos);

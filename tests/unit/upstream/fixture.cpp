@@ -52,7 +52,7 @@ std::unique_ptr<Notes> Fixture::run(Request request) {
 }
 
 bool Fixture::until(const std::function<bool()>& condition) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;
     loop.restart();

@@ -65,7 +65,7 @@ class Fixture {
   // Runs one call to its end.
   std::unique_ptr<Notes> run(Request request);
   std::unique_ptr<Notes> start(Request request);
-  // Runs the loop until `condition` holds; false after ten seconds.
+  // Runs the loop until `condition` holds; false after a minute.
   bool until(const std::function<bool()>& condition);
 
   boost::asio::io_context loop{1};

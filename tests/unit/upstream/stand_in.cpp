@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <tuple>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -65,6 +67,31 @@ void Peer::reset() {
   ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
+namespace {
+
+// On 127.0.0.1, at a port that the system chooses; and that port.
+std::pair<int, std::string> bound() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof name;
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&name), size) != 0)
+    throw std::runtime_error("cannot bind");
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&name), &size);
+  return {fd, std::to_string(ntohs(name.sin_port))};
+}
+
+}  // namespace
+
+Closed::Closed() {
+  std::tie(fd_, port_) = bound();
+}
+
+Closed::~Closed() {
+  ::close(fd_);
+}
+
 StandIn::StandIn(Script script, const std::string& cert, const std::string& key)
     : script_(std::move(script)) {
   if (!cert.empty()) {
@@ -74,15 +101,8 @@ StandIn::StandIn(Script script, const std::string& cert, const std::string& key)
       throw std::runtime_error("cannot use " + cert);
     }
   }
-  listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in name{};
-  name.sin_family = AF_INET;
-  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof name;
-  if (::bind(listener_, reinterpret_cast<const sockaddr*>(&name), size) != 0 || ::listen(listener_, 64) != 0)
-    throw std::runtime_error("cannot listen");
-  ::getsockname(listener_, reinterpret_cast<sockaddr*>(&name), &size);
-  port_ = std::to_string(ntohs(name.sin_port));
+  std::tie(listener_, port_) = bound();
+  if (::listen(listener_, 64) != 0) throw std::runtime_error("cannot listen");
   thread_ = std::thread([this] { serve(); });
 }
 

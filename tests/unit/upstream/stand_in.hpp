@@ -33,6 +33,20 @@ class Peer {  // the stand-in's side of one connection
   std::string buffered_;
 };
 
+// A port on 127.0.0.1 that is taken, and where nobody listens.
+class Closed {
+ public:
+  Closed();
+  ~Closed();
+  Closed(const Closed&) = delete;
+  Closed& operator=(const Closed&) = delete;
+  const std::string& port() const { return port_; }
+
+ private:
+  int fd_ = -1;
+  std::string port_;
+};
+
 class StandIn {
  public:
   using Script = std::function<void(Peer&, int connection)>;  // connections count from 0
