@@ -30,13 +30,19 @@ export async function eventually(what, condition) {
   }
 }
 
-/** `weir serve` in a directory of its own, on a port that stays the same when it is started again. */
+/** Charts have an hour to a column, and a day ends with an hour: waits if one is about to end. */
+export async function hourGoesOn() {
+  const left = 3_600_000 - (Date.now() % 3_600_000);
+  if (left < 60_000) await new Promise((resolve) => setTimeout(resolve, left + 1000));
+}
+
+/** `weir serve` in a directory of its own; `port`: one that is kept for it, so that it can be started again on it. */
 export class Daemon {
-  constructor(config, { token = "", files = {} } = {}) {
+  constructor(config, { token = "", files = {}, port = 0 } = {}) {
     this.directory = mkdtempSync(join(tmpdir(), "weir-page-"));
     this.token = token;
     this.config = config;
-    this.port = 0;
+    this.port = port;
     for (const [name, text] of Object.entries(token ? { token, ...files } : files))
       writeFileSync(join(this.directory, name), text, { mode: 0o600 });
   }

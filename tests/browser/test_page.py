@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -24,7 +25,17 @@ def main() -> int:
         return sdk_packages.SKIPPED
     for name in ("page_stories.mjs", "page_world.mjs"):  # modules are looked for beside the file that imports them
         shutil.copy(HERE / name, folder)
-    return subprocess.run(["node", str(folder / "page_stories.mjs")], stdin=subprocess.DEVNULL, check=False).returncode
+    with socket.socket() as kept:
+        # For a daemon that ends and comes back: bound here, and not listened on, the port is given to nobody else, and
+        # whoever also says SO_REUSEADDR may listen on it.
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        return subprocess.run(
+            ["node", str(folder / "page_stories.mjs")],
+            stdin=subprocess.DEVNULL,
+            env=os.environ | {"WEIR_KEPT_PORT": str(kept.getsockname()[1])},
+            check=False,
+        ).returncode
 
 
 if __name__ == "__main__":

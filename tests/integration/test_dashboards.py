@@ -6,7 +6,6 @@ from __future__ import annotations
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -38,23 +37,26 @@ class Prometheus:
     """Debian's, scraping one daemon, in a directory of its own."""
 
     def __init__(self, directory: pathlib.Path, target: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
         text = (RULES / "prometheus.yaml").read_text()
         text = text.replace("scrape_interval: 15s", f"scrape_interval: {SCRAPE_INTERVAL_S}s")
         text = text.replace("127.0.0.1:8411", target.removeprefix("http://"))
         text = text.replace("- weir.rules.yaml", f"- {RULES / 'weir.rules.yaml'}")
         (directory / "prometheus.yaml").write_text(f"global: {{evaluation_interval: 1s}}\n{text}")
-        with open(directory / "prometheus.log", "wb") as log:
+        log_path = directory / "prometheus.log"
+        with open(log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [
                     *("prometheus", f"--config.file={directory / 'prometheus.yaml'}"),
-                    *(f"--storage.tsdb.path={directory / 'tsdb'}", f"--web.listen-address=127.0.0.1:{port}"),
+                    *(f"--storage.tsdb.path={directory / 'tsdb'}", "--web.listen-address=127.0.0.1:0"),
                 ],
                 stdout=log,
                 stderr=log,
             )
+
+        def listens() -> re.Match[str] | None:
+            return re.search(r'msg="Listening on" address=(127\.0\.0\.1:\d+)\n', log_path.read_text())
+
+        self.url = f"http://{eventually('Prometheus listens', listens)[1]}"
 
     def ready(self) -> bool:
         try:

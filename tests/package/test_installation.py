@@ -122,7 +122,7 @@ class Installation(unittest.TestCase):
 
     def restarted(self) -> None:
         """systemd starts it again: after a crash, and when its event loop stands still."""
-        self.write(f"{DROP_IN}/watchdog.conf", "[Service]\nWatchdogSec=1\n")
+        self.write(f"{DROP_IN}/watchdog.conf", "[Service]\nWatchdogSec=5\n")
         self.debian.run("systemctl", "daemon-reload")
         self.debian.run("systemctl", "restart", "weir")
         for signal in ("KILL", "STOP"):
