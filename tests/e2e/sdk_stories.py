@@ -21,7 +21,7 @@ import sdk_packages
 from live_api import tls_front
 from sdk_upstream import openai_event, stand_in, text_event
 from upstreamtest import Peer, Request, Script, Upstream, certificates
-from weirtest import DATA, DEADLINE_S, Client, Daemon, TestCase, config, eventually, limit
+from weirtest import DATA, DEADLINE_S, Client, Daemon, TestCase, config, eventually, limit, threads
 
 KEY = "upstream-key-0123456789"
 CALLERS_KEY = "callers-key-0123456789"
@@ -248,8 +248,15 @@ class CommonStories(Stories):
         self.assertEqual(len(self.closed(running.client())), 1)
 
     def test_a_call_waits_for_room_and_the_sdk_does_not_notice(self) -> None:
-        running = self.started(self.upstream(), limit(1, window="1s"))
-        for _ in range(2):
+        running = self.started(self.upstream(), limit(1, "in_flight", ""))
+        client = running.client()
+        before = self.admitted(client)
+
+        def make_room(_: int) -> None:
+            eventually("it waits", lambda: client.metrics().sum("weir_queue_waiting") == 1)
+            self.check(client.settle(before, status=200), 200)
+
+        with threads(1, make_room):
             headers = self.answered(self.through(running, f"{self.kind}_headers"))
         self.assertGreater(float(headers["x-weir-waited"]), 0)
 

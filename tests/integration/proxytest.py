@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from upstreamtest import Upstream
-from weirtest import DATA, Client, Daemon, TestCase, config, eventually, limit
+from weirtest import DATA, Client, Daemon, TestCase, World, config, eventually, limit
 
 KEY = "upstream-key-0123456789"
 SAMPLES = DATA / "upstream" / "samples"
@@ -16,6 +16,8 @@ STREAM = "/proxy/default/v1beta/models/m:streamGenerateContent?alt=sse"
 BODY = {"contents": [{"parts": [{"text": "Hello there, how are you?"}]}]}
 USAGE = {"promptTokenCount": 7, "candidatesTokenCount": 5, "totalTokenCount": 12}
 REPLY = {"candidates": [{"content": {"parts": [{"text": "Fine."}]}}], "usageMetadata": USAGE}
+# A timeout that must pass in one place and not in another: longer than a busy machine stands still.
+TIMEOUT_S = 3
 LIMITS = limit(100) + limit(100_000, "input_tokens") + limit(50, "in_flight", "")
 
 
@@ -42,6 +44,7 @@ class ProxyCase(TestCase):
         project: str = "",
         env: dict[str, str] | None = None,
         files: dict[str, str] | None = None,
+        world: World | None = None,
         **options: Any,
     ) -> Daemon:
         """A daemon, started, whose project's base URL is `upstream`; `project`: more lines for that; `files`:
@@ -54,6 +57,7 @@ class ProxyCase(TestCase):
                 **options,
             ),
             env=env,
+            world=world,
         )
         for name, text in ({"key": KEY} | (files or {})).items():
             (running.directory / name).write_text(text + "\n")

@@ -154,8 +154,7 @@ class Access(TestCase):
         daemon = self.make(config(limit(5), server='token_file = "admin.token"'))
         (daemon.directory / "admin.token").write_text("s3cret-token\n")
         os.chmod(daemon.directory / "admin.token", 0o644)
-        daemon.launch()
-        eventually("it listens", lambda: "listening on" in daemon.stderr())
+        daemon.start()
         self.assertIn("admin.token", daemon.stderr())
 
     def test_no_page_elsewhere_is_told_that_it_may_read_answers(self) -> None:

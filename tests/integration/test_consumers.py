@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 import unittest
 from typing import Any
 
@@ -218,10 +219,13 @@ class Consumers(ProxyCase):
         slowed = CONSUMERS.replace('"chat.token"', '"chat.token"\nrequests_per_s = 5', 1)
         daemon = self.serve(slowed)
         chat, batch, admin = self.clients(daemon)
+        begin = time.monotonic()
         answers = [chat.admit() for _ in range(60)]
+        may_pass = 5 + 5 * (time.monotonic() - begin) + 1  # what was not taken before, and for a step of the clock
         refused = [answer for answer in answers if answer.status == 429]
         self.assertEqual([answer.status for answer in answers[:5]], [201] * 5)
-        self.assertGreater(len(refused), 30, "60 requests in a row are more than 5 a second")
+        self.assertTrue(refused, "60 requests in a row are more than 5 a second")
+        self.assertLessEqual(len(answers) - len(refused), may_pass)
         problem = self.check_problem(refused[0], 429)
         self.assertEqual(problem["type"], "urn:weir:problem:too-many-requests")
         self.assertEqual(refused[0].headers["Retry-After"], "1")
@@ -234,7 +238,7 @@ class Consumers(ProxyCase):
         self.assertEqual(daemon.stderr().count("sends more than"), 1)
 
     def test_a_refused_request_leaves_the_connection_in_order(self) -> None:
-        slowed = CONSUMERS.replace('"chat.token"', '"chat.token"\nrequests_per_s = 1', 1)
+        slowed = CONSUMERS.replace('"chat.token"', '"chat.token"\nrequests_per_s = 0.5', 1)
         chat, _, _ = self.clients(self.serve(slowed))
         big = {"model": "m", "body": {"contents": ["x" * 300_000]}}
         statuses = [chat.post("/v1/admissions", big).status for _ in range(6)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import http.client
 import json
@@ -11,7 +12,7 @@ import unittest
 from typing import Any
 
 from proxytest import BODY, ERRORS, GENERATE, KEY, LIMITS, REPLY, SAMPLES, STREAM, USAGE, ProxyCase, event
-from upstreamtest import Peer, Request, Upstream
+from upstreamtest import Peer, Request, Upstream, nobody
 from weirtest import Answer, Client, config, eventually, limit, threads
 
 class Unary(ProxyCase):
@@ -382,9 +383,10 @@ class Streams(ProxyCase):
 class BadUpstreams(ProxyCase):
     def test_nobody_there_charges_nothing(self) -> None:
         upstream = self.upstream(lambda peer, request: None)
+        port = self.enterContext(nobody())
+        upstream.url = f"https://127.0.0.1:{port}"
         client = self.proxied(upstream).client()
-        upstream.close()
-        self.assertIn(str(upstream.port), self.refused(client, 502))
+        self.assertIn(str(port), self.refused(client, 502))
         self.assertEqual(self.only_call(client)["state"], "cancelled")
         self.assertEqual(client.limit("*/requests/day")["used"], 0)
 
@@ -487,11 +489,17 @@ class Refusals(ProxyCase):
 
     def test_a_call_waits_for_room_as_long_as_it_says(self) -> None:
         upstream = self.upstream(lambda peer, request: peer.answer(REPLY))
-        client = self.proxied(upstream, limit(1, window="1s")).client()
+        world = self.world()
+        world.freeze(datetime.datetime.now(datetime.timezone.utc))  # the certificate is of today
+        running = self.proxied(upstream, limit(1, window="10s"), world=world)
+        client = running.client()
         self.check(client.post(GENERATE, BODY), 200)
-        answer = client.post(GENERATE, BODY, {"X-Weir-Wait": "20"})
-        self.check(answer, 200)
-        self.assertGreater(float(answer.headers["X-Weir-Waited"]), 0)
+        answers: list[Answer] = []
+        with threads(1, lambda _: answers.append(running.client().post(GENERATE, BODY, {"X-Weir-Wait": "20"}))):
+            eventually("it waits", lambda: client.metrics().sum("weir_queue_waiting") == 1)
+            world.pass_time(11)
+        self.check(answers[0], 200)
+        self.assertEqual(float(answers[0].headers["X-Weir-Waited"]), 11)
         self.assertEqual(self.check(client.post(GENERATE, BODY, {"X-Weir-Wait": "soon"}), 400)["error"]["status"], "INVALID_ARGUMENT")
 
     def test_a_client_that_leaves_the_line_frees_its_place(self) -> None:

@@ -12,8 +12,8 @@ import unittest
 from typing import Any
 
 from connectproxy import ConnectProxy
-from proxytest import BODY, GENERATE, KEY, REPLY, STREAM, USAGE, ProxyCase, event
-from upstreamtest import Peer, Request, Upstream
+from proxytest import BODY, GENERATE, KEY, REPLY, STREAM, TIMEOUT_S, USAGE, ProxyCase, event
+from upstreamtest import Peer, Request, Upstream, nobody
 from weirtest import DEADLINE_S, SANITIZER_RUNTIME, SHIM, Daemon, eventually, raw_connection, run_command
 
 PASSWORD = "s3cret/pass"
@@ -48,7 +48,7 @@ class Names(NetworkCase):
         running = self.proxied(
             self.up,
             more=f'[[projects]]\nname = "hung"\n{hung}',
-            proxy="connect_timeout_s = 2",
+            proxy=f"connect_timeout_s = {TIMEOUT_S}",
             env={"LD_PRELOAD": " ".join(filter(None, [SANITIZER_RUNTIME, SHIM]))},
         )
         client = running.client()
@@ -140,11 +140,12 @@ class HttpProxies(NetworkCase):
     def test_a_proxy_that_hangs_or_is_gone(self) -> None:
         proxy = self.tunnels(self.far(self.up), "")
         lines = f'via = "{proxy.url}"\n'
-        running = self.proxied(self.up, project=lines, proxy="connect_timeout_s = 0.3")
+        running = self.proxied(self.up, project=lines, proxy=f"connect_timeout_s = {TIMEOUT_S}")
         self.assertIn("opening a tunnel to upstream.example", self.refused(running.client(), 504))
         self.nothing_was_sent(running, self.up)
-        proxy.close()
-        self.assertIn("cannot connect to the HTTP proxy", self.refused(running.client(), 502))
+        with nobody() as port:
+            running = self.proxied(self.up, project=f'via = "http://127.0.0.1:{port}"\n')
+            self.assertIn("cannot connect to the HTTP proxy", self.refused(running.client(), 502))
 
     def test_streams_and_large_bodies_pass_a_tunnel(self) -> None:
         seen: list[bytes] = []
@@ -242,8 +243,7 @@ class Timeouts(NetworkCase):
 
     def test_idle_in_the_answer(self) -> None:
         def script(peer: Peer, request: Request) -> None:
-            peer.events()
-            peer.chunk(event("a", USAGE))
+            peer.events(event("a", USAGE))
             peer.gone()
 
         running = self.proxied(self.upstream(script), proxy="idle_timeout_s = 0.3")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import http.client
 import json
 import unittest
@@ -111,7 +112,7 @@ class Retry(ProxyCase):
 
     def test_a_client_that_leaves_in_the_pause_ends_it(self) -> None:
         def script(peer: Peer, request: Request) -> None:
-            peer.answer(OVERLOADED, "503 No", {"Retry-After": "2"})
+            peer.answer(OVERLOADED, "503 No", {"Retry-After": "5"})
 
         upstream = self.upstream(script)
         running = self.proxied(upstream, proxy="retry = 1")
@@ -134,6 +135,8 @@ class Retry(ProxyCase):
         willing = self.upstream(lambda peer, request: peer.answer(REPLY))
         openai = "/proxy/both/v1beta/openai/chat/completions"
         for second, fallback in ((willing, "{}"), (refusing, '{ "m" = ["n"] }')):
+            world = self.world()
+            world.freeze(datetime.datetime.now(datetime.timezone.utc))  # so that no cool-down ends
             running = self.make(
                 config(
                     LIMITS,
@@ -150,7 +153,8 @@ fallback = {fallback}
 [proxy]
 retry = 2
 """,
-                )
+                ),
+                world=world,
             )
             (running.directory / "key").write_text(KEY)
             (running.directory / "key").chmod(0o600)

@@ -10,7 +10,7 @@ import unittest
 from collections.abc import Callable
 from typing import Any
 
-from proxytest import KEY, LIMITS, ProxyCase
+from proxytest import KEY, LIMITS, TIMEOUT_S, ProxyCase
 from upstreamtest import Peer, Request, Upstream
 from websockettest import (
     BINARY,
@@ -333,7 +333,7 @@ class Metering(SessionCase):
         self.assertIn("max_metered_body_bytes", self.ended(session, 1009))
 
     def test_a_first_message_that_does_not_come_whole_ends_the_session(self) -> None:
-        running = self.proxied(self.upstream(echo), proxy="idle_timeout_s = 0.3")
+        running = self.proxied(self.upstream(echo), proxy=f"idle_timeout_s = {TIMEOUT_S}")
         whole = self.opened(running)
         for start in (b"", b"\x81\xfe\x10\x00" + WebSocket.MASK + b"some of it"):
             session = self.session(running)
@@ -649,6 +649,7 @@ class Ends(SessionCase):
             self.assertIn("stops", self.ended(session, 1001))
             session.close()
         self.assertEqual(running.wait(), 0)
+        eventually("upstream is told", lambda: len(told) == 3)
         self.assertEqual(told, [(CLOSE, closing(1001))] * 3)
         running.start()
         calls = running.client().calls()

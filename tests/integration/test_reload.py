@@ -277,7 +277,7 @@ class Reload(TestCase):
         daemon = self.daemon(text)
         client = daemon.client()
         for i in range(50):
-            self.admitted(client, consumer=f"c{i}")
+            self.admitted(client, consumer=f"c{i}", lease_s=3600)
 
         def resident_kb() -> int:
             status = pathlib.Path(f"/proc/{daemon.pid}/status").read_text()

@@ -156,7 +156,9 @@ class Reports(TestCase):
         self.assertEqual(client.get("/v1/usage?by=consumer").json["rows"][0]["calls"], 3)
 
     def test_a_recorded_call_has_its_time(self) -> None:
-        client = self.daemon(config(limit(2))).client()
+        world = self.world()
+        world.freeze("2026-01-06T12:00:00Z")
+        client = self.daemon(config(limit(2)), world=world).client()
         self.check(
             client.post(
                 "/v1/calls",

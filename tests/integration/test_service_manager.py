@@ -90,11 +90,10 @@ class Notifying(TestCase):
         )
         daemon.start()
         eventually("it lives", lambda: manager.count("WATCHDOG") >= 3)
-        os.kill(daemon.pid, signal.SIGSTOP)
-        quiet = manager.count("WATCHDOG")
-        time.sleep(1)
-        self.assertEqual(manager.count("WATCHDOG"), quiet)
-        os.kill(daemon.pid, signal.SIGCONT)
+        with daemon.standing_still():
+            quiet = manager.count("WATCHDOG")
+            time.sleep(1)
+            self.assertEqual(manager.count("WATCHDOG"), quiet)
         eventually("it lives again", lambda: manager.count("WATCHDOG") > quiet)
 
     def test_the_watchdog_of_another_process_is_not_ours(self) -> None:

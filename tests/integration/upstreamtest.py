@@ -15,7 +15,7 @@ import struct
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from weirtest import DEADLINE_S
@@ -138,11 +138,10 @@ class Peer:
         lines = "".join(f"{key}: {value}\r\n" for key, value in (fields | (headers or {})).items())
         self.send(f"HTTP/1.1 {status}\r\n{lines}\r\n".encode() + data)
 
-    def events(self) -> None:
-        """The head of a stream of server-sent events."""
-        self.send(
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-        )
+    def events(self, first: bytes = b"") -> None:
+        """The head of a stream of server-sent events, and its first chunk at once with it."""
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        self.send(head + (b"%x\r\n%s\r\n" % (len(first), first) if first else b""))
 
     def chunk(self, data: bytes) -> None:
         self.send(f"{len(data):x}\r\n".encode() + data + b"\r\n")
@@ -163,6 +162,14 @@ def listen(ipv6: bool = False) -> socket.socket:
     if ipv6:
         return socket.create_server(("::1", 0), family=socket.AF_INET6, backlog=128)
     return socket.create_server(("127.0.0.1", 0), backlog=128)
+
+
+@contextlib.contextmanager
+def nobody() -> Iterator[int]:
+    """A port on 127.0.0.1 where nobody listens, and that nobody else is given in the block."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 Script = Callable[[Peer, Request], None]
