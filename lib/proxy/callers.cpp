@@ -1,19 +1,11 @@
 #include "proxy/callers.hpp"
 
-#include <algorithm>
+#include <simdjson.h>
 
 #include "http/text.hpp"
+#include "text/name.hpp"
 
 namespace weir::proxy {
-namespace {
-
-// As a label and a name in the ledger: 1 to 128 printable characters.
-bool sane_name(std::string_view name) {
-  return !name.empty() && name.size() <= 128 &&
-         std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c != '\x7f'; });
-}
-
-}  // namespace
 
 std::string_view presented_key(const http::Request& request, std::string_view query_key) {
   if (const auto key = request.header("x-goog-api-key"); !key.empty()) return key;
@@ -31,7 +23,12 @@ std::string_view presented_key(const http::Request& request, std::string_view qu
 
 std::string_view named_consumer(const http::Request& request) {
   const std::string_view named = request.header("X-Weir-Consumer");
-  return sane_name(named) ? named : "default";
+  return named.empty() ? "default" : named;
+}
+
+std::optional<std::string> consumer_fault(std::string_view name) {
+  if (!simdjson::validate_utf8(name.data(), name.size())) return "must be UTF-8";
+  return name_fault(name);
 }
 
 }  // namespace weir::proxy

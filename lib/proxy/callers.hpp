@@ -1,6 +1,8 @@
 // Who calls, as the head of a request says. Pure functions.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "http/exchange.hpp"
@@ -13,7 +15,9 @@ namespace weir::proxy {
 inline constexpr std::string_view kSubprotocolKey = "openai-insecure-api-key.";
 std::string_view presented_key(const http::Request& request, std::string_view query_key);
 
-// For a caller without a consumer's token: what X-Weir-Consumer says, if that is a sane name, else "default".
+// For a caller without a consumer's token: what X-Weir-Consumer says, else "default".
 std::string_view named_consumer(const http::Request& request);
+// nullopt if that is a name as the API takes it (text/name.hpp). Else what is wrong: "must be UTF-8".
+std::optional<std::string> consumer_fault(std::string_view name);
 
 }  // namespace weir::proxy

@@ -134,6 +134,8 @@ void Proxy::handle(http::Exchange& exchange) {
       return refuse(operation.form, 501, fmt::format("{} is not passed on", request.method_name));
   }
   const std::string consumer(caller.consumer.empty() ? named_consumer(request) : caller.consumer);
+  if (const auto wrong = consumer_fault(consumer); wrong && caller.consumer.empty())
+    return refuse(operation.form, 400, "X-Weir-Consumer " + *wrong);
   if (upstreams.empty()) {
     return refuse(operation.form, 404,
                   fmt::format("no project or pool that the proxy can call is named \"{}\"", target->name));

@@ -547,6 +547,21 @@ class Callers(ProxyCase):
         self.assertIn("api_key_file", message)
         self.assertEqual(client.calls(), [])
 
+    def test_a_consumers_name_is_taken_as_it_is_or_refused(self) -> None:
+        client = self.proxied(self.upstream(lambda peer, request: peer.answer(REPLY))).client()
+        for name in ("a b", "caf\u00e9", "x" * 200):
+            header = name.encode().decode("latin-1")
+            self.check(client.post(GENERATE, BODY, {"X-Weir-Consumer": header}), 200)
+            self.assertEqual(client.calls()[0]["consumer"], name)
+        for name, fault in (
+            ("x" * 201, "must be at most 200 bytes"),
+            ("a\tb", "must not contain control characters"),
+            ("caf\u00e9", "must be UTF-8"),  # one byte of Latin-1
+        ):
+            error = self.check(client.post(GENERATE, BODY, {"X-Weir-Consumer": name}), 400)["error"]
+            self.assertEqual(error["message"], f"Weir: X-Weir-Consumer {fault}")
+        self.assertEqual(len(client.calls()), 3)
+
     def test_a_token_names_the_consumer_and_the_daemon_asks_for_one(self) -> None:
         upstream = self.upstream(lambda peer, request: peer.answer(REPLY))
         running = self.make(
