@@ -84,6 +84,8 @@ class Stream:
         return self.until(f"an event of {types}", lambda event: event.type in types)
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):  # or a thread that reads keeps the rest of this waiting
+            self.socket.shutdown(socket.SHUT_RDWR)
         self._bytes.close()
         self.socket.close()
 
