@@ -62,6 +62,7 @@ void Directory::add_projects() {
     const auto zone = Zone::find(project.time_zone);
     if (!zone) throw std::invalid_argument("unknown time zone " + project.time_zone);
     projects_.push_back(Project{.setup = &project, .zone = *zone, .limits = {}});
+    metrics_.add_project(project.name);
     // Everything that is known in advance shows from the start, unused.
     Project& added = projects_.back();
     if (project.use_catalog) {

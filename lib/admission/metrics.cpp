@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "admission/observation_kinds.hpp"
+
 namespace weir::admission {
 namespace {
 
@@ -164,6 +166,10 @@ LaneMetrics Metrics::lane(const std::string& project, const std::string& model, 
   upstream_.counter({project, model, "429"});  // at 0, or its first increase would be invisible
   lane.estimate_error = &estimate_errors_.histogram({project, model});
   return lane;
+}
+
+void Metrics::add_project(const std::string& project) {
+  for (const std::string_view kind : kObservationKinds) observations_.counter({project, std::string(kind)});
 }
 
 void Metrics::add_limit(const std::string& project, const quota::LimitSpec& spec) {

@@ -40,6 +40,8 @@ class Metrics {
 
   LaneMetrics lane(const std::string& project, const std::string& model, const std::string& consumer,
                    const std::vector<std::string>& limit_names);
+  // What is counted by project shows at 0 from now on, or its first increase would be invisible.
+  void add_project(const std::string& project);
   // In the order of their ids.
   void add_limit(const std::string& project, const quota::LimitSpec& spec);
   // A new configuration: limits, and what waits for them, are told anew.

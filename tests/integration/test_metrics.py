@@ -89,6 +89,10 @@ class Scrape(TestCase):
         client = self.daemon(config(limit(4, models='["m"]'))).client()
         metrics = client.metrics()
         self.assertEqual(metrics.sum("weir_over_admissions_total", limit="m/requests/day"), 0)
+        page = (REPOSITORY / "docs/learning.md").read_text(encoding="utf-8")
+        told = set(re.findall(r"^\|.*\| `(\w+)` \|$", page, re.M))
+        counted = metrics.samples.get("weir_observations_total", [])
+        self.assertEqual({have["kind"]: value for have, value in counted}, dict.fromkeys(told, 0))
         self.admitted(client)
         self.assertEqual(client.metrics().sum("weir_upstream_responses_total", model="m", code="429"), 0)
 
