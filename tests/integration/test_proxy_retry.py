@@ -10,7 +10,7 @@ from typing import Any
 
 from proxytest import BODY, ERRORS, GENERATE, KEY, LIMITS, REPLY, STREAM, ProxyCase
 from upstreamtest import Peer, Request, Script
-from weirtest import Client, config, eventually, limit, raw_connection
+from weirtest import Answer, Client, config, eventually, limit, raw_connection, threads
 
 OVERLOADED = {"error": {"code": 503, "message": "Later.", "status": "UNAVAILABLE"}}
 
@@ -61,10 +61,17 @@ class Retry(ProxyCase):
 
     def test_a_cool_down_is_learned_and_waited_for(self) -> None:
         upstream = self.upstream(answers(("429 Too Many", (ERRORS / "13-429-bare-no-details.json").read_bytes())))
-        client = self.proxied(upstream, proxy="retry = 1").client()
-        answer = client.post(GENERATE, BODY)
+        world = self.world()
+        world.freeze(datetime.datetime.now(datetime.timezone.utc))
+        running = self.proxied(upstream, proxy="retry = 1", world=world)
+        client = running.client()
+        got: list[Answer] = []
+        with threads(1, lambda _: got.append(running.client().post(GENERATE, BODY))):
+            eventually("after the pause it waits", lambda: client.metrics().sum("weir_queue_waiting") == 1)
+            world.pass_time(3)  # the cool-down is of two seconds
+        [answer] = got
         self.assertEqual(self.check(answer, 200), REPLY)
-        self.assertGreater(float(answer.headers["X-Weir-Waited"]), 1)  # more than the pause: the cool-down too
+        self.assertEqual(float(answer.headers["X-Weir-Waited"]), 1 + 3)  # the pause, and the cool-down
         self.assertEqual(self.statuses(client, 2), [429, 200])
         self.assertEqual(self.retries(client, 429), 1)
 
