@@ -9,7 +9,9 @@ namespace {
 std::int64_t second_up(SteadyTime at) {
   return (at.time_since_epoch().count() + 999'999) / 1'000'000;
 }
-constexpr std::int64_t kKeptInterval_s = 600;  // a kept call is looked at again after that
+// What a sweep passed over is looked at again after that.
+constexpr std::int64_t kKeptInterval_s = 600;
+constexpr std::int64_t kUndecidedInterval_s = 1;
 
 std::int64_t second_down(SteadyTime at) {
   return at.time_since_epoch().count() / 1'000'000;
@@ -83,7 +85,7 @@ ledger::CallId OpenCalls::oldest() const {
   return oldest_ == kNone ? 0 : slots_[oldest_].call.id;
 }
 
-void OpenCalls::expired(SteadyTime now, std::vector<ledger::CallId>& ids) {
+void OpenCalls::expired(SteadyTime now, ledger::CallId decided, std::vector<ledger::CallId>& ids) {
   const std::int64_t to = second_down(now);
   if (to <= swept_to_) return;
   // After a long suspend one turn of the wheel passes every bucket.
@@ -91,16 +93,18 @@ void OpenCalls::expired(SteadyTime now, std::vector<ledger::CallId>& ids) {
   for (std::int64_t second = from; second <= to; ++second) {
     for (Index i = wheel_[static_cast<std::size_t>(second % static_cast<std::int64_t>(kWheel))]; i != kNone;
          i = slots_[i].due.next) {
-      if (slots_[i].call.kept) {
+      const OpenCall& call = slots_[i].call;
+      if (second_up(call.lease_end()) > to) continue;
+      if (call.kept || call.id > decided) {
         again_.push_back(i);
-      } else if (second_up(slots_[i].call.lease_end()) <= to) {
-        ids.push_back(slots_[i].call.id);
+      } else {
+        ids.push_back(call.id);
       }
     }
   }
   for (const Index i : again_) {
     unlink_due(i);
-    link_due(i, to + kKeptInterval_s);
+    link_due(i, to + (slots_[i].call.kept ? kKeptInterval_s : kUndecidedInterval_s));
   }
   again_.clear();
   swept_to_ = to;

@@ -57,7 +57,8 @@ class OpenCalls {
     for (const auto& [id, index] : by_id_) change(slots_[index].call);
   }
   // Appends the ids whose lease has ended by `now`, rounded up to whole seconds; kept calls are passed over.
-  void expired(SteadyTime now, std::vector<ledger::CallId>& ids);
+  // So are, for a second, those after `decided`: their callers have no answer yet, and may get a refusal.
+  void expired(SteadyTime now, ledger::CallId decided, std::vector<ledger::CallId>& ids);
 
  private:
   using Index = std::uint32_t;
@@ -81,7 +82,7 @@ class OpenCalls {
   boost::unordered_flat_map<ledger::CallId, Index> by_id_;
   Index oldest_ = kNone, newest_ = kNone;
   std::array<Index, kWheel> wheel_;
-  std::vector<Index> again_;    // kept calls that a sweep came across
+  std::vector<Index> again_;    // what a sweep passed over
   std::int64_t swept_to_ = -1;  // second up to which the wheel was swept; -1: not yet
 };
 

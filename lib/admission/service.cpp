@@ -563,7 +563,7 @@ void Service::dismiss_waiting(const Now& now) {
 
 void Service::expire(const Now& now) {
   if (due_.empty()) {
-    open_.expired(now.steady, due_);
+    open_.expired(now.steady, ledger_.decided_up_to(), due_);
     std::reverse(due_.begin(), due_.end());
   }
   for (std::size_t left = kExpireAtOnce; left > 0 && !due_.empty(); --left) {

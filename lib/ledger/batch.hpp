@@ -57,6 +57,8 @@ struct Batch {
   Refusal refusal;
 
   [[nodiscard]] std::size_t records() const;
+  // Not one that was refused; 0: none.
+  [[nodiscard]] CallId newest_admission() const { return admissions.empty() ? 0 : admissions.back().id; }
   [[nodiscard]] bool empty() const {
     return records() == 0 && waiters.empty() && drained.empty() && cuts.empty();
   }

@@ -22,6 +22,7 @@ Ledger::Core::Core(const Options& options, Post post)
 
 void Ledger::Core::start() {
   next_sequence_ = (store_->last_batch() / 2 + 1) * 2;
+  decided_ = store_->newest();
   auto names = store_->names();
   for (const auto& [id, name] : names) {
     names_.resize(std::max<std::size_t>(names_.size(), static_cast<std::size_t>(id)));
@@ -105,6 +106,7 @@ void Ledger::Core::committed(WriteResult result) {
   std::unique_ptr<Batch> batch = std::move(result.batch);
   const std::size_t records = batch->records();
   if (records > 0) ++commits_;
+  decided(batch->newest_admission());
   bool recovered = false;
   if (failing_) {
     spooled_ -= std::min(spooled_, batch->admissions.size());
@@ -163,7 +165,7 @@ void Ledger::Core::failed(WriteResult result) {
 }
 
 Ledger::Core::Answer Ledger::Core::judge(Batch& batch) {
-  Answer answer;
+  Answer answer{.newest = batch.newest_admission()};
   const bool room = options_.on_failure == OnFailure::spool && spooled_ < options_.spool_calls &&
                     spooled_ + batch.admissions.size() <= options_.spool_calls;
   if (room) {
@@ -196,11 +198,12 @@ Ledger::Core::Answer Ledger::Core::hold_gathered() {
 
 void Ledger::Core::give(Answer& answer) {
   if (!answer.refused.empty() && on_refused) on_refused(answer.refused);
+  decided(answer.newest);
   for (const auto& waiter : answer.waiters) waiter->committed(answer.commit);
 }
 
 void Ledger::Core::give_later(Answer answer) {
-  if (answer.refused.empty() && answer.waiters.empty()) return;
+  if (answer.refused.empty() && answer.waiters.empty()) return give(answer);
   post_([weak = weak_from_this(), shared = std::make_shared<Answer>(std::move(answer))] {
     if (const auto core = weak.lock(); core && !core->closed_) core->give(*shared);
   });

@@ -5,6 +5,7 @@
 // one being gathered. Loop thread only.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <unordered_map>
 
@@ -24,6 +25,7 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
   Batch& gathering() { return *gathering_; }
   void flush();
   [[nodiscard]] Commit admission_outlook() const;
+  [[nodiscard]] CallId decided_up_to() const { return decided_; }
   [[nodiscard]] Health health() const;
   void drain(std::function<void()> done);
   void cut(Cut cut);
@@ -36,8 +38,9 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
   // What callers are told about a batch that is not written yet.
   struct Answer {
     Commit commit = Commit::durable;
-    std::vector<CallId> refused;
-    std::vector<std::shared_ptr<Waiter>> waiters;
+    CallId newest = 0;  // admission
+    std::vector<CallId> refused{};
+    std::vector<std::shared_ptr<Waiter>> waiters{};
   };
 
   void submit(std::unique_ptr<Batch> batch, std::chrono::milliseconds pause = {});
@@ -50,6 +53,7 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
   Answer judge(Batch& batch);
   // Judges the batch being gathered and moves what is kept behind the others that are held.
   Answer hold_gathered();
+  void decided(CallId newest) { decided_ = std::max(decided_, newest); }
   void give(Answer& answer);
   void give_later(Answer answer);
   void finish_drains();
@@ -74,6 +78,7 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
   bool wanted_ = false;   // flush() was asked for meanwhile
   std::size_t writing_records_ = 0;
   std::int64_t next_sequence_ = 0;
+  CallId decided_ = 0;
 
   bool failing_ = false;
   std::size_t spooled_ = 0;  // admissions acknowledged while failing and not yet written

@@ -53,6 +53,9 @@ class Journal {
 
   // Commit::durable if all is fine; else what an admission appended now would get.
   [[nodiscard]] virtual Commit admission_outlook() const = 0;
+  // The newest admission of which it is known what became: it and all before it are committed, spooled, or
+  // refused, with on_refused called. Ids are appended in ascending order.
+  [[nodiscard]] virtual CallId decided_up_to() const = 0;
   // Called with the ids of admissions whose record was refused (Commit::failed), before those who wait for
   // them hear of it.
   virtual void on_refused(std::function<void(const std::vector<CallId>&)> callback) = 0;

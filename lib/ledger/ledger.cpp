@@ -84,6 +84,10 @@ Commit Ledger::admission_outlook() const {
   return core_->admission_outlook();
 }
 
+CallId Ledger::decided_up_to() const {
+  return core_->decided_up_to();
+}
+
 void Ledger::on_refused(std::function<void(const std::vector<CallId>&)> callback) {
   core_->on_refused = std::move(callback);
 }

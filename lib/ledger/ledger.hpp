@@ -109,6 +109,7 @@ class Ledger final : public Journal {
   void flush() override;
 
   [[nodiscard]] Commit admission_outlook() const override;  // no lock
+  [[nodiscard]] CallId decided_up_to() const override;
   void on_refused(std::function<void(const std::vector<CallId>&)> callback) override;
   void on_commit(std::function<void(Micros duration, std::size_t records)> callback) override;
   // Called on the loop thread with a sentence for the log when the disk begins to fail, when all is written

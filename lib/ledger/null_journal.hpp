@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <limits>
 #include <string>
 #include <unordered_map>
 
@@ -33,6 +34,7 @@ class NullJournal : public Journal {
   void flush() override {}
 
   [[nodiscard]] Commit admission_outlook() const override { return Commit::durable; }
+  [[nodiscard]] CallId decided_up_to() const override { return std::numeric_limits<CallId>::max(); }
   void on_refused(std::function<void(const std::vector<CallId>&)> /*callback*/) override {}
   void on_commit(std::function<void(Micros, std::size_t)> /*callback*/) override {}
   [[nodiscard]] Health health() const override { return {}; }

@@ -158,6 +158,7 @@ class World {
     now_.steady += by;
     now_.wall += by;
     if (random_.percent(1)) now_.wall += Micros(random_.between(-3'600'000'000, 3'600'000'000));
+    run_->drain();  // a lease does not end before its admission is answered
     run_->service.tick(now_);
   }
 

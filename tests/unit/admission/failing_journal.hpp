@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -19,7 +20,10 @@ class FailingJournal final : public ledger::NullJournal {
     refuse = std::move(callback);
   }
 
+  [[nodiscard]] ledger::CallId decided_up_to() const override { return decided; }
+
   bool failing = false;
+  ledger::CallId decided = std::numeric_limits<ledger::CallId>::max();
   std::function<void(const std::vector<ledger::CallId>&)> refuse;  // these admissions are not written
 };
 

@@ -3,6 +3,7 @@
 
 #include "tests/unit/admission/failing_journal.hpp"
 #include "tests/unit/admission/fixture.hpp"
+#include "tests/unit/ledger/faulty_disk.hpp"
 
 namespace weir::admission {
 namespace {
@@ -17,6 +18,7 @@ struct Desk {
     Ask ask;
     ask.route = service.route("default", model, "default", now);
     ask.wait = wait;
+    if (short_lease) ask.lease = milliseconds(100);
     return service.admit(ask, now, [this, name](const Answer& answer) {
       ends.emplace_back(name, answer.verdict);
       if (after_each) after_each();
@@ -41,6 +43,7 @@ struct Desk {
   using Ends = std::vector<std::pair<std::string, Verdict>>;
   Ends ends;  // of those that waited
   std::function<void()> after_each;
+  bool short_lease = false;
 };
 
 Setup per_minute(std::int64_t calls) {
@@ -113,6 +116,62 @@ TEST_CASE("a newcomer that gets its room of another's answer hears so once") {
   CHECK(d.admit("m", seconds(90), "newcomer").verdict == Verdict::admitted);
   CHECK(d.ends == Desk::Ends{{"a", Verdict::admitted}, {"b", Verdict::admitted}});
   CHECK(d.service.open_calls() == 2);
+}
+
+TEST_CASE(
+    "a lease that ends while its record waits for a failing disk leaves no charge, no totals, no outcome") {
+  ledger::FaultyDisk disk;
+  const ledger::TempDirectory directory;
+  ledger::Loop loop;
+  ledger::Options options{.path = directory.file(), .on_failure = ledger::OnFailure::deny};
+  options.retry_first = options.retry_last = milliseconds(1);
+  ledger::Ledger ledger(options, loop.post());
+  telemetry::Registry metrics;
+  Service service(per_minute(10), catalog::Catalog::embedded(), ledger, metrics);
+  Now now{SteadyTime(parse_rfc3339("2026-11-22T12:00:00Z")->time_since_epoch()),
+          *parse_rfc3339("2026-11-22T12:00:00Z")};
+  Ask ask;
+  ask.route = service.route("default", "m", "default", now);
+  ask.lease = milliseconds(100);
+  service.tick(now);
+
+  disk.fail(1, 1 << 30, SQLITE_FULL);
+  REQUIRE(service.admit(ask, now).verdict == Verdict::admitted);
+  ledger.flush();
+  // The loop hears of the failure only after two more looks at the leases.
+  for (int i = 0; i < 2; ++i) {
+    now.steady += seconds(1);
+    now.wall += seconds(1);
+    service.tick(now);
+  }
+  REQUIRE(loop.run_until([&] { return ledger.health().failing && service.open_calls() == 0; }));
+  const quota::LimitView view = service.book().view(0, now);
+  CHECK(view.used == 0);
+  CHECK(view.held == 0);
+
+  disk.heal();
+  REQUIRE(loop.run_until([&] { return !ledger.health().failing; }));
+  ledger::Reader reader(directory.file());
+  CHECK(reader.calls({}).calls.empty());
+  ledger::UsageQuery query;
+  query.project_zone = [](std::string_view) { return Zone::utc(); };
+  CHECK(reader.usage(query).empty());
+}
+
+TEST_CASE("a lease ends within a second of the answer to its admission, if that was late") {
+  Desk d(per_minute(10));
+  d.journal.decided = 0;
+  d.service.tick(d.now);
+  d.short_lease = true;
+  REQUIRE(d.admit("m").verdict == Verdict::admitted);
+  d.advance(seconds(1));
+  d.advance(seconds(1));
+  CHECK(d.service.open_calls() == 1);
+  CHECK_FALSE(d.service.next_event());  // no hurry
+  d.journal.decided = d.now.steady.time_since_epoch().count();
+  d.advance(seconds(1));
+  CHECK(d.service.open_calls() == 0);
+  CHECK(d.service.book().view(0, d.now).used == 1);
 }
 
 }  // namespace weir::admission

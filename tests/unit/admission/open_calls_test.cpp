@@ -16,9 +16,10 @@ OpenCall call(std::int64_t after_us, std::int64_t lease_us) {
 SteadyTime at(std::int64_t after_us) {
   return SteadyTime(Micros(kStart + after_us));
 }
-std::vector<ledger::CallId> expired(OpenCalls& calls, std::int64_t after_us) {
+std::vector<ledger::CallId> expired(OpenCalls& calls, std::int64_t after_us,
+                                    std::int64_t decided_after_us = 1'000'000'000'000) {
   std::vector<ledger::CallId> ids;
-  calls.expired(at(after_us), ids);
+  calls.expired(at(after_us), kStart + decided_after_us, ids);
   for (ledger::CallId& id : ids) id -= kStart;
   return ids;
 }
@@ -34,6 +35,16 @@ TEST_CASE("a lease ends at the first whole second at or after its end, once") {
   calls.erase(kStart);
   CHECK(expired(calls, 1'999'999).empty());
   CHECK(expired(calls, 2'000'000) == std::vector<ledger::CallId>{10});
+}
+
+TEST_CASE("a call whose caller has no answer yet outlives its lease until it is decided") {
+  OpenCalls calls;
+  calls.insert(call(0, 1'000'000));
+  calls.insert(call(1, 1'000'000));
+  CHECK(expired(calls, 1'000'000, 0) == std::vector<ledger::CallId>{0});
+  calls.erase(kStart);
+  CHECK(expired(calls, 2'000'000, 0).empty());
+  CHECK(expired(calls, 3'000'000, 1) == std::vector<ledger::CallId>{1});
 }
 
 TEST_CASE("a suspend longer than the wheel expires everything, in the order of admission") {

@@ -32,6 +32,7 @@ TEST_CASE("an expired lease keeps its charge, and a late settlement corrects it 
   Ask ask = b.ask("m", 600);
   ask.lease = std::chrono::seconds(2);
   const ledger::CallId id = b.service.admit(ask, b.now).call->id;
+  b.drain();
   b.advance(std::chrono::seconds(3));
   CHECK(b.view("m/input_tokens/day").used == 600);
   CHECK(b.view("m/input_tokens/day").held == 0);
@@ -55,6 +56,7 @@ TEST_CASE("many leases that end at once do not hold the loop: the rest ends at t
   Ask ask = b.ask("m");
   ask.lease = std::chrono::seconds(1);
   for (std::int64_t i = 0; i < kCalls; ++i) b.last = b.service.admit(ask, b.now).call->id;
+  b.drain();
 
   b.advance(std::chrono::seconds(2));
   constexpr auto kFirst = static_cast<std::int64_t>(Service::kExpireAtOnce);
@@ -87,6 +89,7 @@ TEST_CASE("a cancelled call leaves no trace in any limit, even after its lease")
   Ask ask = b.ask("m");
   ask.lease = std::chrono::seconds(1);
   const ledger::CallId id = b.service.admit(ask, b.now).call->id;
+  b.drain();
   b.advance(std::chrono::seconds(2));
   CHECK(b.view("m/requests/day").used == 1);
   CHECK(b.service.cancel_closed(b.read(id), b.now) == SettleVerdict::settled);
