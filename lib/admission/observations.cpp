@@ -82,6 +82,11 @@ bool is_gate(std::string_view limit) {
   return limit.ends_with(kCoolDownGate) || limit.ends_with(kSpendGate) || limit.ends_with(kCreditsGate);
 }
 
+// What is said of one model's quota says nothing about a limit that several models share.
+bool is_per_model(const provider::QuotaViolation& violation) {
+  return !violation.model.empty() || violation.quota_id.find("PerModel") != std::string::npos;
+}
+
 std::string evidence_of(const provider::UpstreamError& error, std::string_view quota_id) {
   return fmt::format("{} {}{}{}", error.status, quota_id, quota_id.empty() ? "" : " ", error.message)
       .substr(0, kMaxEvidence);
@@ -242,7 +247,8 @@ void Observations::refused(Lane& lane, const provider::UpstreamError& error, con
   rest(lane, gate(lane, lane.canonical, kCoolDownGate), kCoolDown, kFirstRest, kLongestRest, error, now);
 }
 
-std::optional<LimitId> Observations::limit_of(const Lane& lane, Metric metric, QuotaPeriod period) const {
+std::optional<LimitId> Observations::limit_of(const Lane& lane, Metric metric, QuotaPeriod period,
+                                              bool per_model) const {
   std::optional<LimitId> found;
   int best = 0;
   for (const LimitId id : lane.limits) {
@@ -251,6 +257,7 @@ std::optional<LimitId> Observations::limit_of(const Lane& lane, Metric metric, Q
     if (!spec.consumer.empty() || spec.gate || !same_period(spec.window, period)) continue;
     if (spec.metric != metric && !(is_tokens(spec.metric) && is_tokens(metric))) continue;
     const bool own = spec.models.size() == 1 && spec.models.front().find('*') == std::string::npos;
+    if (per_model && !own) continue;
     const int fit = (spec.metric == metric ? 2 : 0) + (own ? 1 : 0) + 1;
     if (fit > best) {
       best = fit;
@@ -264,7 +271,7 @@ void Observations::violated(Lane& lane, const provider::QuotaViolation& violatio
                             const provider::UpstreamError& error, const Now& now) {
   const std::string evidence = evidence_of(error, violation.quota_id);
   if (!violation.model.empty()) learn_model_name(lane, violation.model, evidence, now);
-  auto limit = limit_of(lane, violation.metric, violation.period);
+  auto limit = limit_of(lane, violation.metric, violation.period, is_per_model(violation));
   if (!limit) {
     limit = violation.amount.value_or(0) > 0
                 ? add_limit(lane, violation)
@@ -394,7 +401,7 @@ void Observations::rest(Lane& lane, LimitId limit, std::string_view kind, Micros
   const Micros length = std::clamp(std::max(grown, error.retry_after.value_or(Micros(0))), first, longest);
   ++rest.refusals;
   rest.until = now.steady + length;
-  book_.exhaust(limit, now.wall + length, now);
+  close_for(limit, length, now);
   keep(seen(lane, book_.spec(limit).name, kind, now.wall + length, evidence_of(error, {}), now), limit, now);
 }
 
@@ -405,7 +412,13 @@ void Observations::overloaded(Lane& lane, const Now& now) {
   const Micros length =
       std::min(kLongestRest, kFirstRest * (std::int64_t{1} << std::min(rest.overloads - kOverloads, 10)));
   rest.until = now.steady + length;
-  book_.exhaust(limit, now.wall + length, now);
+  close_for(limit, length, now);
+}
+
+// A limit that is closed for longer stays so.
+void Observations::close_for(LimitId limit, Micros length, const Now& now) {
+  const auto closed_until = book_.view(limit, now).exhausted_until;
+  if (!closed_until || *closed_until < now.wall + length) book_.exhaust(limit, now.wall + length, now);
 }
 
 void Observations::out_of_credits(Lane& lane, const provider::UpstreamError& error, const Now& now) {
@@ -473,6 +486,7 @@ void Observations::reopen_window(std::size_t index, const Now& now) {
 
 void Observations::read_headers(Lane& lane, const Settlement& answer, const Now& now) {
   const bool groq = lane.project->setup->provider == "groq";
+  const bool per_model = lane.project->setup->provider != "openrouter";  // which counts the account
   for (const provider::RateLimit& told : answer.rate_limits) {
     QuotaPeriod period = told.period;
     if (period == QuotaPeriod::unknown) {
@@ -480,7 +494,7 @@ void Observations::read_headers(Lane& lane, const Settlement& answer, const Now&
       const bool day = groq ? told.metric == Metric::requests : told.reset_in(now.wall) > Micros(minutes(1));
       period = day ? QuotaPeriod::day : QuotaPeriod::minute;
     }
-    const auto limit = limit_of(lane, told.metric, period);
+    const auto limit = limit_of(lane, told.metric, period, per_model);
     if (!limit) continue;
     if (told.limit && *told.limit > 0 && *told.limit != book_.spec(*limit).amount) {
       learn_amount(lane, *limit, *told.limit, fmt::format("{} header of a {}", told.header, answer.status),

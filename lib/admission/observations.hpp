@@ -106,13 +106,16 @@ class Observations {
   void rest(Lane& lane, quota::LimitId limit, std::string_view kind, Micros first, Micros longest,
             const provider::UpstreamError& error, const Now& now);
   void overloaded(Lane& lane, const Now& now);
+  void close_for(quota::LimitId limit, Micros length, const Now& now);
   void out_of_credits(Lane& lane, const provider::UpstreamError& error, const Now& now);
   void succeeded(Lane& lane, SteadyTime admitted, const Now& now);
   void read_headers(Lane& lane, const Settlement& answer, const Now& now);
   void reopen_window(std::size_t index, const Now& now);
 
-  // The limit of `lane` that counts this; nullopt if it has none such.
-  std::optional<quota::LimitId> limit_of(const Lane& lane, Metric metric, provider::QuotaPeriod period) const;
+  // The limit of `lane` that counts this; nullopt if it has none such. `per_model`: upstream counts its model
+  // alone, so no limit that other models share will do.
+  std::optional<quota::LimitId> limit_of(const Lane& lane, Metric metric, provider::QuotaPeriod period,
+                                         bool per_model) const;
   quota::LimitId add_limit(Lane& lane, const provider::QuotaViolation& violation);
   quota::LimitId gate(Lane& lane, std::string models, std::string_view suffix);
   void charge_others(quota::LimitId limit, std::int64_t amount, const Now& now);

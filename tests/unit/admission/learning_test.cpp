@@ -217,6 +217,64 @@ TEST_CASE("a configured limit is lowered by upstream's word, never raised") {
   }
 }
 
+TEST_CASE("what is said of one model's quota leaves limits that others share alone") {
+  const auto shared = [](Metric metric, std::string_view window, std::int64_t amount) {
+    return School({.projects = {project("default", {limit({"m-*"}, metric, window, amount)})},
+                   .pools = {},
+                   .consumers = {}});
+  };
+  SUBCASE("an amount makes a limit of the model's own") {
+    School s = shared(Metric::requests, "day", 100);
+    s.refuse("m-1", refusal(kPerDay, "20", "m-1"));
+    CHECK(s.learned() ==
+          std::vector<std::string>{"amount m-1/requests/day 20", "exhausted m-1/requests/day 20"});
+    CHECK(s.view("m-*/requests/day").amount == 100);
+    CHECK(s.view("m-*/requests/day").used == 1);
+    CHECK_FALSE(s.goes("m-1"));
+    CHECK(s.goes("m-2"));
+  }
+  SUBCASE("without an amount, or with none left, the model's gate closes until the day ends") {
+    for (const std::string amount : {"", "0"}) {
+      School s = shared(Metric::total_tokens, "day", 100'000);
+      const std::string name = "GenerateContentInputTokensPerModelPerDay-FreeTier";
+      s.refuse("m-1", refusal(name, amount, ""));
+      REQUIRE(s.learned().size() == 1);
+      CHECK(s.learned().front().find("m-1/cool_down") != std::string::npos);
+      s.advance(hours(11));
+      CHECK_FALSE(s.goes("m-1"));
+      CHECK(s.goes("m-2"));
+      s.advance(hours(1) + seconds(1));
+      CHECK(s.goes("m-1"));
+    }
+  }
+  SUBCASE("headers count one model") {
+    School s = shared(Metric::requests, "60s", 100);
+    Settlement settlement = used(1, 1);
+    provider::read_rate_limit("x-ratelimit-limit-requests", "3", settlement.rate_limits);
+    provider::read_rate_limit("x-ratelimit-remaining-requests", "0", settlement.rate_limits);
+    provider::read_rate_limit("x-ratelimit-reset-requests", "120ms", settlement.rate_limits);
+    s.service.settle(s.open("m-1"), settlement, s.now);
+    CHECK(s.learned().empty());
+    CHECK(s.view("m-*/requests/60s").amount == 100);
+    CHECK(s.view("m-*/requests/60s").used_elsewhere == 0);
+  }
+  SUBCASE("but what names no model may mean them all") {
+    School s = shared(Metric::requests, "day", 50);
+    s.refuse("m-1", R"({"error":{"message":"Rate limit exceeded: free-models-per-day","code":429}})");
+    CHECK(s.learned() == std::vector<std::string>{"exhausted m-*/requests/day -1"});
+    CHECK_FALSE(s.goes("m-2"));
+  }
+}
+
+TEST_CASE("a rest does not open what is closed for longer") {
+  School s({.projects = {project("default", {})}, .pools = {}, .consumers = {}});
+  const ledger::CallId first = s.open("m"), second = s.open("m");
+  s.answer(first, 429, refusal(kPerDay, "0", "m"));
+  s.answer(second, 429, kBare);
+  s.advance(minutes(2));
+  CHECK_FALSE(s.goes("m"));
+}
+
 TEST_CASE("a limit that we did not know is added, for open calls and later ones, and after a restart") {
   School s({.projects = {project("default", {})}, .pools = {}, .consumers = {}});
   const ledger::CallId first = s.open("m");
