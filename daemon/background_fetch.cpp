@@ -32,9 +32,13 @@ BackgroundFetch::BackgroundFetch(Client client, ClientRequest request) : shared_
       result.body = fetch(client, request);
     } catch (const Unreachable& error) {
       result.trouble = error.what();
-      result.unreachable = true;
+      result.exit_code = kUnreachable;
+    } catch (const CommandError& error) {
+      result.trouble = error.what();
+      result.exit_code = error.code;
     } catch (const std::exception& error) {
       result.trouble = error.what();
+      result.exit_code = kFailed;
     }
     const std::lock_guard lock(shared->mutex);
     shared->result = std::move(result);

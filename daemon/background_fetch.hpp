@@ -20,7 +20,7 @@ class BackgroundFetch {
   struct Result {
     nlohmann::json body;  // of a 200; else null, and
     std::string trouble;  // says why, in words
-    bool unreachable = false;
+    int exit_code = 0;    // of a command that has to end so
   };
 
   BackgroundFetch(Client client, ClientRequest request);

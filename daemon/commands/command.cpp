@@ -43,14 +43,14 @@ nlohmann::json json_of(const ClientAnswer& answer) {
   return parsed.is_discarded() ? nlohmann::json() : parsed;
 }
 
-nlohmann::json fetch(Client& client, const ClientRequest& request) {
-  return body_of(client, client.send(request));
+CommandError refusal(const ClientAnswer& answer) {
+  return {problem_exit_code(answer.status), render_problem(json_of(answer), answer.status)};
 }
 
-nlohmann::json body_of(const Client& client, const ClientAnswer& answer) {
+nlohmann::json fetch(Client& client, const ClientRequest& request) {
+  const ClientAnswer answer = client.send(request);
   nlohmann::json body = json_of(answer);
-  if (answer.status != 200 && answer.status != 201)
-    throw CommandError(kFailed, render_problem(body, answer.status));
+  if (answer.status != 200 && answer.status != 201) throw refusal(answer);
   if (!body.is_object()) {
     throw CommandError(kFailed, fmt::format("what answers at {} is not weir: its answer is not JSON",
                                             client.endpoint().text));

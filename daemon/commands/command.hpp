@@ -47,11 +47,10 @@ void add_daemon_options(CLI::App& command, DaemonOptions& options);
 // Throws CommandError if the URL or the token file is wrong.
 Client connect(const DaemonOptions& options, const Shell& shell);
 
-// Sends; answers the JSON body of a 200 or 201. Throws CommandError with the problem in words for any other
-// status.
+// The end of a command to which the daemon answered so: the problem in words, and its exit code.
+CommandError refusal(const ClientAnswer& answer);
+// Sends; answers the JSON body of a 200 or 201. Throws the refusal for any other status.
 nlohmann::json fetch(Client& client, const ClientRequest& request);
-// The same of an answer that is there already.
-nlohmann::json body_of(const Client& client, const ClientAnswer& answer);
 // The body as JSON; null if it is none.
 nlohmann::json json_of(const ClientAnswer& answer);
 

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "daemon/commands/command.hpp"
-#include "daemon/text/admission.hpp"
 
 namespace weir::daemon {
 namespace {
@@ -29,7 +28,7 @@ int run(const Options& options, Shell& shell) {
     shell.out << piece;
     if (!shell.out) throw CommandError(kFailed, "cannot write to standard output: the export is incomplete");
   });
-  if (answer.status != 200) throw CommandError(kFailed, render_problem(json_of(answer), answer.status));
+  if (answer.status != 200) throw refusal(answer);
   return kDone;
 }
 

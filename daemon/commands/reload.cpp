@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "daemon/commands/command.hpp"
-#include "daemon/text/admission.hpp"
 
 namespace weir::daemon {
 namespace {
@@ -23,10 +22,7 @@ int run(const Options& options, Shell& shell) {
   request.method = "POST";
   request.target = "/v1/reload";
   request.patience = kPatience;
-  const ClientAnswer answer = client.send(request);
-  if (answer.status == 422)  // as check-config ends for such a file
-    throw CommandError(kWrongUsage, render_problem(json_of(answer), answer.status));
-  const nlohmann::json result = body_of(client, answer);
+  const nlohmann::json result = fetch(client, request);
   if (options.json) {
     shell.out << result.dump(2) << '\n';
     return kDone;

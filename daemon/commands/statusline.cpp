@@ -28,11 +28,11 @@ int run(const Options& options, Shell& shell) {
   const auto result = fetch.wait(kPatience);
   Look look = shell.look;
   look.width = options.max_width;
-  if (!result || result->unreachable) {
+  if (!result || result->exit_code == kUnreachable) {
     shell.out << paint(result ? "weir: down" : "weir: no answer", Style::bad, look) << '\n';
     return kUnreachable;
   }
-  if (!result->trouble.empty()) throw CommandError(kFailed, result->trouble);
+  if (!result->trouble.empty()) throw CommandError(result->exit_code, result->trouble);
   const WallTime now = time_at(result->body, "as_of").value_or(shell.now());
   shell.out << render_statusline(result->body, now, look) << '\n';
   return kDone;

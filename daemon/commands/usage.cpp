@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include "daemon/commands/command.hpp"
-#include "daemon/text/admission.hpp"
 #include "text/suggest.hpp"
 
 namespace weir::daemon {
@@ -47,7 +46,7 @@ int run(const Options& options, Shell& shell) {
   if (options.csv) {
     request.accept = "text/csv";
     const auto answer = client.send(request, [&](std::string_view piece) { shell.out << piece; });
-    if (answer.status != 200) throw CommandError(kFailed, render_problem(json_of(answer), answer.status));
+    if (answer.status != 200) throw refusal(answer);
     return kDone;
   }
   const nlohmann::json usage = fetch(client, request);

@@ -51,7 +51,9 @@ std::string render_problem(const nlohmann::json& problem, int status) {
   std::string out = text_at(problem, "detail");
   if (out.empty()) out = text_at(problem, "title");
   if (out.empty()) out = fmt::format("the daemon answered with status {}", status);
-  if (const auto errors = problem.find("errors"); errors != problem.end() && errors->is_array()) {
+  // The detail says it if there is only one.
+  if (const auto errors = problem.find("errors");
+      errors != problem.end() && errors->is_array() && (errors->size() > 1 || !problem.contains("detail"))) {
     for (const auto& error : *errors) {
       if (!error.is_object()) continue;
       const std::string pointer = text_at(error, "pointer");
@@ -68,12 +70,16 @@ std::string render_problem(const nlohmann::json& problem, int status) {
   return out;
 }
 
+int problem_exit_code(int status) {
+  return status == 400 || status == 404 || status == 422 ? 2 : 1;
+}
+
 int refusal_exit_code(const nlohmann::json& problem, int status, Micros wait, Micros elapsed) {
   if (status == 422 && problem.is_object() && text_at(problem, "type") == "urn:weir:problem:never-fits")
     return 4;
   const bool too_many =
       problem.is_object() && text_at(problem, "type") == "urn:weir:problem:too-many-requests";
-  if (status != 429 || too_many) return 1;
+  if (status != 429 || too_many) return problem_exit_code(status);
   if (wait.count() <= 0) return 4;
   const auto waited = problem.is_object() ? problem.find("waited_s") : problem.end();
   if (waited != problem.end() && waited->is_number()) return waited->get<double>() > 0 ? 5 : 4;

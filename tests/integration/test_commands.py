@@ -135,11 +135,26 @@ class Online(TestCase):
             {state["limit"] for state in data["limits"]}, {"m/requests/day", "m/input_tokens/60s"}
         )
         self.assertEqual(json.loads(self.ok("status", "--json", "--model", "other"))["limits"], [])
-        self.assertEqual(self.run_weir("status", "--project", "nowhere").returncode, 1)
         self.assertEqual(
             json.loads(self.ok("status", "--json", url=self.running.unix)).keys(), data.keys()
         )
         self.ok("status", "--url", self.running.tcp, url="http://127.0.0.1:9")
+
+    def test_what_the_daemon_calls_wrong_is_wrong_usage_said_once(self) -> None:
+        unknown = 'no project is named "nowhere"'
+        for command, said in (
+            (("status", "--project", "nowhere"), unknown),
+            (("status", "--json", "--project", "nowhere"), unknown),
+            (("statusline", "--project", "nowhere"), unknown),
+            (("top", "--once", "--project", "nowhere"), unknown),
+            (("usage", "--tz", "Nowhere/Else"), "tz"),
+            (("usage", "--csv", "--tz", "Nowhere/Else"), "tz"),
+            (("admit", "--model", "m", "--project", "nowhere"), 'no project or pool is named "nowhere"'),
+            (("admit", "--model", "m", "--wait", "61"), "/wait_s"),
+        ):
+            result = self.run_weir(*command)
+            self.assertEqual((result.returncode, result.stdout), (2, ""), result)
+            self.assertEqual(result.stderr.count(said), 1, result)
 
     def test_usage_shows_what_was_used(self) -> None:
         self.check(

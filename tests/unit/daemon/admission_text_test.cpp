@@ -35,6 +35,14 @@ TEST_CASE("a problem names the fields that are wrong") {
   const json problem = {{"title", "Bad Request"},
                         {"errors", {{{"pointer", "/input_tokens"}, {"detail", "must not be negative"}}}}};
   CHECK(render_problem(problem, 400) == "Bad Request\n  /input_tokens: must not be negative");
+  json one = problem;
+  one["detail"] = "/input_tokens must not be negative";
+  CHECK(render_problem(one, 400) == "/input_tokens must not be negative");  // not twice
+  json two = problem;
+  two["detail"] = "2 fields are wrong";
+  two["errors"].push_back({{"pointer", "/model"}, {"detail", "is missing"}});
+  CHECK(render_problem(two, 400) ==
+        "2 fields are wrong\n  /input_tokens: must not be negative\n  /model: is missing");
   CHECK(render_problem(json(), 502) == "the daemon answered with status 502");
   CHECK(render_problem({{"detail", "no token"}}, 401) ==
         "no token\ngive its token by --token-file, or by WEIR_TOKEN_FILE");
@@ -50,10 +58,15 @@ TEST_CASE("only a call that really waited has timed out") {
   CHECK(refusal_exit_code(said_waited, 429, seconds(5), seconds(0)) == 5);
   CHECK(refusal_exit_code(said_not, 429, seconds(5), seconds(6)) == 4);
   CHECK(refusal_exit_code({{"type", "urn:weir:problem:never-fits"}}, 422, seconds(0), seconds(0)) == 4);
-  CHECK(refusal_exit_code({{"type", "about:blank"}}, 422, seconds(0), seconds(0)) == 1);
   CHECK(refusal_exit_code({{"type", "urn:weir:problem:too-many-requests"}}, 429, seconds(0), seconds(0)) ==
         1);
   CHECK(refusal_exit_code(json(), 500, seconds(5), seconds(5)) == 1);
+  CHECK(refusal_exit_code(json(), 404, seconds(0), seconds(0)) == 2);
+}
+
+TEST_CASE("what was asked for wrongly is wrong usage, anything else a failure") {
+  for (const int status : {400, 404, 422}) CHECK_MESSAGE(problem_exit_code(status) == 2, status);
+  for (const int status : {401, 403, 413, 500, 503}) CHECK_MESSAGE(problem_exit_code(status) == 1, status);
 }
 
 }  // namespace weir::daemon
