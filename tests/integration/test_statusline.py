@@ -33,7 +33,7 @@ class Statusline(TestCase):
         self.assertEqual(ask("--max-width", "14").stdout, "m 2/5 a minute\n")
         self.assertEqual(ask("--max-width", "20", "--model", "other").stdout, "* 2/1000 today\n")
         wrong = ask("--project", "nowhere")
-        self.assertEqual((wrong.returncode, wrong.stdout), (1, ""))
+        self.assertEqual((wrong.returncode, wrong.stdout), (2, ""))
         self.assertIn("nowhere", wrong.stderr)
 
     def test_without_a_daemon_it_says_so_in_the_line(self) -> None:
