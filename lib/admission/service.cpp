@@ -235,9 +235,13 @@ OpenCall* Service::open(Lane& lane, const Amounts& held, const Guess& guess, Mic
 void Service::refused(const std::vector<ledger::CallId>& ids) {
   idempotency_.forget(ids);  // who tries again is to be decided anew
   for (const ledger::CallId id : ids) {
-    if (const OpenCall* call = open_.find(id)) {
-      book_.release(call->lane->limits, call->held);
+    if (const OpenCall* found = open_.find(id)) {
+      const OpenCall call = *found;
+      line_.correct(call.share, Amounts{0, 0, 0, 0, 0});
+      book_.release(call.lane->limits, call.held);
       open_.erase(id);
+      // It found nothing out; the next one may try after the usual pause.
+      if (call.explores) observations_.explored(*call.lane, false, {call.admitted(), call.admitted_wall()});
       continue;
     }
     const auto made =

@@ -16,7 +16,7 @@ struct Desk {
 
   Answer admit(std::string_view model, Micros wait = {}, std::string name = {}) {
     Ask ask;
-    ask.route = service.route("default", model, "default", now);
+    ask.route = service.route("default", model, consumer, now);
     ask.wait = wait;
     if (short_lease) ask.lease = milliseconds(100);
     return service.admit(ask, now, [this, name](const Answer& answer) {
@@ -44,6 +44,7 @@ struct Desk {
   Ends ends;  // of those that waited
   std::function<void()> after_each;
   bool short_lease = false;
+  std::string consumer = "default";
 };
 
 Setup per_minute(std::int64_t calls) {
@@ -172,6 +173,40 @@ TEST_CASE("a lease ends within a second of the answer to its admission, if that 
   d.advance(seconds(1));
   CHECK(d.service.open_calls() == 0);
   CHECK(d.service.book().view(0, d.now).used == 1);
+}
+
+TEST_CASE("an admission that the ledger refuses does not count for its consumer's share of the line") {
+  Desk d(per_minute(1));
+  d.use("m");
+  d.consumer = "a";
+  REQUIRE(d.admit("m", seconds(600), "a1").verdict == Verdict::waiting);
+  REQUIRE(d.admit("m", seconds(600), "a2").verdict == Verdict::waiting);
+  d.consumer = "b";
+  REQUIRE(d.admit("m", seconds(600), "b1").verdict == Verdict::waiting);
+  d.advance(seconds(61));
+  REQUIRE(d.ends == Desk::Ends{{"a1", Verdict::admitted}});
+  d.journal.refuse({d.now.steady.time_since_epoch().count()});
+  REQUIRE(d.service.open_calls() == 0);
+  d.advance(seconds(1));
+  CHECK(d.ends == Desk::Ends{{"a1", Verdict::admitted}, {"a2", Verdict::admitted}});
+}
+
+TEST_CASE("an exploring call that the ledger refuses is over: the next one may go after the usual pause") {
+  Setup setup{.projects = {project("default", {}, true)}, .pools = {}, .consumers = {}};
+  setup.projects[0].explore = true;
+  Desk d(setup);
+  const auto explore = [&d] {
+    Answer answer = d.admit("gemini-2.5-flash");
+    while (answer.verdict == Verdict::admitted && !answer.call->explores) {
+      d.service.settle(answer.call->id, used(1, 1), d.now);
+      answer = d.admit("gemini-2.5-flash");
+    }
+    REQUIRE(answer.verdict == Verdict::admitted);
+    return answer.call->id;
+  };
+  d.journal.refuse({explore()});
+  d.advance(seconds(61));
+  explore();
 }
 
 }  // namespace weir::admission
