@@ -17,63 +17,74 @@ std::int64_t whole_seconds_up(Micros duration) {
   return std::max<std::int64_t>(0, (duration.count() + 999'999) / 1'000'000);
 }
 
-// A structured-field string: printable ASCII, quotes and backslashes escaped.
+// A structured-field string: quotes and backslashes escaped.
 void append_sf_string(std::string& out, std::string_view text) {
   out += '"';
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
-    out += c >= 0x20 && c < 0x7f ? c : '?';
+    out += c;
   }
   out += '"';
 }
 
-std::int64_t sf_amount(Metric metric, std::int64_t amount) {
-  return metric == Metric::cost_usd ? amount / 1'000'000'000
-                                    : amount;  // whole dollars: the field takes integers
+// Whether the RateLimit fields can tell of a limit: they have whole numbers, which money is not, and names of
+// printable ASCII, which are to equal those in violated-policies.
+bool has_rate_limit(const quota::LimitSpec& spec) {
+  return spec.metric != Metric::cost_usd &&
+         std::all_of(spec.name.begin(), spec.name.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+}
+
+// The draft's unit where it has one; it has none for tokens and images, and without one it means requests.
+std::string_view quota_unit(Metric metric) {
+  switch (metric) {
+    case Metric::input_tokens:
+    case Metric::output_tokens:
+    case Metric::total_tokens:
+      return "tokens";
+    case Metric::images:
+      return "images";
+    case Metric::in_flight:
+      return "concurrent-requests";
+    default:
+      return "requests";
+  }
+}
+
+void append_policy(std::string& out, const quota::LimitSpec& spec) {
+  append_sf_string(out, spec.name);
+  out += ";q=";
+  append_int(out, amount_of(spec));
+  if (const auto unit = quota_unit(spec.metric); unit != "requests") append_sf_string(out += ";qu=", unit);
+  std::int64_t window_s = 0;
+  switch (spec.window.kind) {
+    case quota::WindowKind::sliding:
+      window_s = whole_seconds_up(spec.window.length);
+      break;
+    case quota::WindowKind::day:
+      window_s = 86'400;
+      break;
+    case quota::WindowKind::week:
+      window_s = 7 * 86'400;
+      break;
+    default:
+      break;  // a month has no one length, what is in flight has none
+  }
+  if (window_s > 0) append_int(out += ";w=", window_s);
 }
 
 void append_rate_limit_headers(std::string& out, std::span<const quota::Violation> violations, const Now& now,
                                const quota::Book& book) {
-  if (violations.empty()) return;
-  out += "RateLimit-Policy: ";
-  for (std::size_t i = 0; i < violations.size(); ++i) {
-    const quota::LimitSpec& spec = book.spec(violations[i].limit);
-    if (i > 0) out += ", ";
-    append_sf_string(out, spec.name);
-    out += ";q=";
-    append_int(out, sf_amount(spec.metric, amount_of(spec)));
-    std::int64_t window_s = 0;
-    switch (spec.window.kind) {
-      case quota::WindowKind::sliding:
-        window_s = whole_seconds_up(spec.window.length);
-        break;
-      case quota::WindowKind::day:
-        window_s = 86'400;
-        break;
-      case quota::WindowKind::week:
-        window_s = 7 * 86'400;
-        break;
-      default:
-        break;  // a month has no one length, what is in flight has none
-    }
-    if (window_s > 0) {
-      out += ";w=";
-      append_int(out, window_s);
-    }
-  }
-  out += "\r\nRateLimit: ";
-  for (std::size_t i = 0; i < violations.size(); ++i) {
-    const quota::Violation& violation = violations[i];
+  std::string policies, state;
+  for (const quota::Violation& violation : violations) {
     const quota::LimitSpec& spec = book.spec(violation.limit);
-    if (i > 0) out += ", ";
-    append_sf_string(out, spec.name);
-    out += ";r=";
+    if (!has_rate_limit(spec)) continue;
+    append_policy(policies += policies.empty() ? "RateLimit-Policy: " : ", ", spec);
+    append_sf_string(state += state.empty() ? "RateLimit: " : ", ", spec.name);
     const std::int64_t left = violation.exhausted ? 0 : amount_of(spec) - violation.used - violation.held;
-    append_int(out, sf_amount(spec.metric, std::max<std::int64_t>(0, left)));
-    out += ";t=";
-    append_int(out, whole_seconds_up(violation.retry_at - now.steady));
+    append_int(state += ";r=", std::max<std::int64_t>(0, left));
+    append_int(state += ";t=", whole_seconds_up(violation.retry_at - now.steady));
   }
-  out += "\r\n";
+  if (!policies.empty()) out.append(policies).append("\r\n").append(state).append("\r\n");
 }
 
 void append_violations(std::string& out, std::span<const quota::Violation> violations, const Now* now,

@@ -140,6 +140,31 @@ class Admission(TestCase):
         self.assertRegex(answer.headers["RateLimit"], r'"m/requests/day";r=0;t=\d+')
         self.assertGreaterEqual(retry_after, int(answer.headers["RateLimit"].rsplit("t=", 1)[1]))
 
+    def test_rate_limit_fields_tell_units_and_leave_out_what_they_cannot_tell(self) -> None:
+        limits = (
+            limit(10, "input_tokens", "60s", models='["tokens"]')
+            + limit(1, "in_flight", "", models='["flight"]')
+            + limit(0.000003, "cost_usd", models='["gemini-2.5-flash"]')
+            + limit(1, models='["caf\u00e9"]')
+            + limit(1, models='[\'a"b\']')
+        )
+        client = self.daemon(config(limits)).client()
+        for model, policy, state in (
+            ("tokens", '"tokens/input_tokens/60s";q=10;qu="tokens";w=60', '"tokens/input_tokens/60s";r=2;t='),
+            ("flight", '"flight/in_flight";q=1;qu="concurrent-requests"', '"flight/in_flight";r=0;t='),
+            ("gemini-2.5-flash", None, None),
+            ("caf\u00e9", None, None),
+            ('a"b', r'"a\"b/requests/day";q=1;w=86400', r'"a\"b/requests/day";r=0;t='),
+        ):
+            for _ in range(2):
+                answer = client.admit(model, input_tokens=8)
+            self.assertEqual(len(self.check_problem(answer, 429)["violated-policies"]), 1)
+            self.assertEqual(answer.headers.get("RateLimit-Policy"), policy)
+            if state is None:
+                self.assertIsNone(answer.headers.get("RateLimit"))
+            else:
+                self.assertTrue(answer.headers["RateLimit"].startswith(state), answer.headers)
+
     def test_what_can_never_fit_is_refused_at_once_even_by_one_who_would_wait(self) -> None:
         client = self.daemon(config(limit(1000, "input_tokens", "60s"))).client()
         problem = self.check_problem(client.admit(input_tokens=1001, wait_s=60), 422)
