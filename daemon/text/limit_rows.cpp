@@ -23,7 +23,7 @@ std::string provenance_of(const nlohmann::json& limit) {
   return words;
 }
 
-LimitRow read_row(const nlohmann::json& limit) {
+LimitRow read_row(const nlohmann::json& limit, WallTime now) {
   LimitRow row;
   row.project = text_at(limit, "project");
   row.limit = text_at(limit, "limit");
@@ -46,6 +46,10 @@ LimitRow read_row(const nlohmann::json& limit) {
   }
   row.resets_at = time_at(limit, "resets_at");
   row.exhausts_at = time_at(limit, "exhausts_at");
+  if (const auto until = time_at(limit, "exhausted_until"); until && *until > now) {
+    row.closed = true;
+    row.resets_at = until;
+  }
   return row;
 }
 
@@ -57,16 +61,17 @@ std::string until(const std::optional<WallTime>& at, WallTime now) {
 }  // namespace
 
 double LimitRow::nearness() const {
+  if (closed) return 2;
   return amount > 0 ? (used + held) / amount : touched() ? 2 : 0;
 }
 
-std::vector<LimitRow> read_limits(const nlohmann::json& quota) {
+std::vector<LimitRow> read_limits(const nlohmann::json& quota, WallTime now) {
   std::vector<LimitRow> rows;
   const auto limits = quota.find("limits");
   if (limits == quota.end() || !limits->is_array()) return rows;
   rows.reserve(limits->size());
   for (const auto& limit : *limits) {
-    if (limit.is_object()) rows.push_back(read_row(limit));
+    if (limit.is_object()) rows.push_back(read_row(limit, now));
   }
   std::stable_sort(rows.begin(), rows.end(), [](const LimitRow& a, const LimitRow& b) {
     if (a.nearness() != b.nearness()) return a.nearness() > b.nearness();

@@ -21,16 +21,17 @@ struct LimitRow {
   std::int64_t waiting = 0;
   std::optional<double> pace_per_hour;
   std::optional<WallTime> resets_at, exhausts_at;
+  bool closed = false;  // upstream's word: nothing is admitted before `resets_at`, whatever was used
 
-  [[nodiscard]] bool touched() const { return used > 0 || held > 0 || waiting > 0; }
+  [[nodiscard]] bool touched() const { return closed || used > 0 || held > 0 || waiting > 0; }
   // Not so a limit that never allows anything.
   [[nodiscard]] bool exhausted() const { return forecast == "exhausted" && exhausts_at; }
-  // 1: at the limit.
+  // 1: at the limit; 2: closed, or nothing is ever allowed and something was used.
   [[nodiscard]] double nearness() const;
 };
 
 // The nearest to its limit first. Empty if the answer has none.
-std::vector<LimitRow> read_limits(const nlohmann::json& quota);
+std::vector<LimitRow> read_limits(const nlohmann::json& quota, WallTime now);
 
 // By nearness: green, yellow from four fifths on, red at the limit.
 Style urgency(const LimitRow& row);

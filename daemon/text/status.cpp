@@ -33,7 +33,7 @@ std::vector<Cell> cells(const LimitRow& row, WallTime now, bool with_project, co
 
 std::string render_status(const nlohmann::json& quota, WallTime now, const StatusView& view,
                           const Look& look) {
-  std::vector<LimitRow> rows = read_limits(quota);
+  std::vector<LimitRow> rows = read_limits(quota, now);
   if (rows.empty()) return "no limits\n";
   std::set<std::string> projects;
   for (const LimitRow& row : rows) projects.insert(row.project);

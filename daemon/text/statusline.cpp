@@ -28,10 +28,12 @@ std::string_view window_words(const std::string& window) {
   return {};
 }
 
-// "16/20 today", "12k/250k input tokens a minute", "3/10 in 10m".
+// "16/20 today", "12k/250k input tokens a minute", "3/10 in 10m"; "closed", "closed 3/20 today".
 std::string use_words(const LimitRow& row) {
-  std::string text = fmt::format("{}/{}", human_amount(row.metric, row.used + row.held),
-                                 human_amount(row.metric, row.amount));
+  if (row.closed && row.amount <= 0) return "closed";  // a cool-down: it counts nothing
+  std::string text = row.closed ? "closed " : "";
+  text += fmt::format("{}/{}", human_amount(row.metric, row.used + row.held),
+                      human_amount(row.metric, row.amount));
   if (row.metric.ends_with("_tokens") || row.metric == "images") {
     std::string metric = row.metric;
     std::replace(metric.begin(), metric.end(), '_', ' ');
@@ -60,7 +62,7 @@ bool same_model(const LimitRow& a, const LimitRow& b) {
 }  // namespace
 
 std::string render_statusline(const nlohmann::json& quota, WallTime now, const Look& look) {
-  const std::vector<LimitRow> rows = read_limits(quota);
+  const std::vector<LimitRow> rows = read_limits(quota, now);
   if (rows.empty()) return "weir: no limits";
   const bool several = std::any_of(rows.begin(), rows.end(),
                                    [&](const LimitRow& row) { return row.project != rows.front().project; });

@@ -105,7 +105,7 @@ std::vector<std::string> heading(const Frame& frame, const std::string& daemon,
 Drawn render_top(const Frame& frame, const std::string& daemon, const Look& frame_look) {
   Look look = frame_look;
   look.width = frame.columns;
-  const std::vector<LimitRow> rows = read_limits(frame.quota);
+  const std::vector<LimitRow> rows = read_limits(frame.quota, frame.now);
   Drawn drawn{.lines = heading(frame, daemon, rows, look), .rows = rows.size()};
   drawn.lines.emplace_back();
   const std::vector<std::string> table = table_lines(rows, frame.now, look);
@@ -125,7 +125,7 @@ Drawn render_top(const Frame& frame, const std::string& daemon, const Look& fram
 }
 
 std::string render_top_once(const Frame& frame, const std::string& daemon, const Look& look) {
-  const std::vector<LimitRow> rows = read_limits(frame.quota);
+  const std::vector<LimitRow> rows = read_limits(frame.quota, frame.now);
   std::string out;
   for (const std::string& line : heading(frame, daemon, rows, look)) out += line + '\n';
   out += '\n';

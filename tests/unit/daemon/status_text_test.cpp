@@ -37,6 +37,26 @@ TEST_CASE(
         "d      #.........     1     0     9  10  -       -         published 2026-09-04\n");
 }
 
+TEST_CASE("what upstream closed is shown first, with when it opens, though nothing was used") {
+  json resting = limit("m/cool_down", "requests", 0, 0, 0);
+  resting["forecast"] = "exhausted";
+  resting["exhausts_at"] = "2026-11-22T12:00:00.000Z";
+  resting["exhausted_until"] = "2026-11-22T12:00:42.000Z";
+  json day = limit("m/requests/day", "requests", 20, 3, 0);
+  day["remaining"] = 0;
+  day["resets_at"] = "2026-11-22T13:00:00.000Z";
+  day["exhausted_until"] = "2026-11-22T19:12:00.000Z";
+  json busy = limit("n/requests/day", "requests", 20, 20, 0);
+  json over = limit("o/requests/day", "requests", 20, 0, 0);
+  over["exhausted_until"] = "2026-11-22T12:00:00.000Z";
+  CHECK(render_status(answer({busy, over, day, resting}), kNow, {}, kAscii) ==
+        "LIMIT                       USED  HELD  LEFT  OF  RESETS     RUNS OUT  SOURCE\n"
+        "m/cool_down     ##########     0     0     0   0  in 42s     now       published 2026-09-04\n"
+        "m/requests/day  ##........     3     0     0  20  in 7h 12m  unknown   published 2026-09-04\n"
+        "n/requests/day  ##########    20     0     0  20  -          unknown   published 2026-09-04\n"
+        "... and 1 limit with nothing used (--all shows them)\n");
+}
+
 TEST_CASE("the limits of a model that no table lists are shown as assumed") {
   json unheard_of = limit("gemini-99/requests/day", "requests", 10, 1, 0);
   unheard_of["assumed"] = true;

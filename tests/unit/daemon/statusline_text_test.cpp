@@ -26,6 +26,17 @@ TEST_CASE("the nearest model's limits are told, the nearest first, and when that
   CHECK(line(two_models()) == "gemini-2.5-flash 16/20 today, 2/5 a minute, resets 20h 07m");
 }
 
+TEST_CASE("a model that rests is told before everything else") {
+  json quota = two_models();
+  json resting = limit("gemini-2.5-pro/cool_down", "requests", 0, 0, 0);
+  resting["exhausted_until"] = "2026-11-22T12:00:42.000Z";
+  quota["limits"].push_back(resting);
+  CHECK(line(quota) == "gemini-2.5-pro closed, 30/50 today, resets 42s; gemini-2.5-flash 16/20 today");
+  quota = two_models();
+  quota["limits"][0]["exhausted_until"] = "2026-11-22T13:30:00.000Z";
+  CHECK(line(quota) == "gemini-2.5-pro closed 30/50 today, resets 1h 30m; gemini-2.5-flash 16/20 today");
+}
+
 TEST_CASE("other models are told when they are near their limits, and a run-out when one is coming") {
   json quota = two_models();
   quota["limits"][0]["used"] = 45;
