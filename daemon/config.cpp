@@ -4,11 +4,14 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
+#include "daemon/bounded_file.hpp"
 #include "daemon/config_sections.hpp"
 #include "daemon/listen_address.hpp"
 #include "daemon/secret_file.hpp"
@@ -123,6 +126,29 @@ void read_proxy(ConfigReader& reader, TomlTable& document, Config& config) {
   table.finish();
 }
 
+constexpr std::size_t kLongestFile = 1024 * 1024;
+
+std::string read_text(const std::string& path, std::string& problem) {
+  // O_NONBLOCK: a FIFO by that name must not hang.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) {
+    problem = std::strerror(errno);
+    return {};
+  }
+  std::string text;
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) {
+    problem = std::strerror(errno);
+  } else if (!S_ISREG(info.st_mode)) {
+    problem = "it is not a regular file";
+  } else {
+    text = read_at_most(fd, kLongestFile, problem);
+    if (text.size() > kLongestFile) problem = "it is longer than 1 MiB";
+  }
+  ::close(fd);
+  return text;
+}
+
 }  // namespace
 
 bool read_secret_key(ConfigReader& reader, TomlTable& table, std::string_view key, Secret& out) {
@@ -175,6 +201,7 @@ std::string_view to_string(Priority priority) {
 }
 
 std::string to_string(const ConfigError& error) {
+  if (error.line == 0) return fmt::format("{}: {}", error.file, error.message);  // of the file as a whole
   return fmt::format("{}:{}:{}: {}", error.file, error.line, error.column, error.message);
 }
 
@@ -211,15 +238,12 @@ ConfigResult parse_config(std::string_view text, const std::string& file, const 
 
 ConfigResult load_config(const std::string& path, const Environment& environment,
                          const catalog::Catalog& catalog) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  // A directory opens, and fails when it is read.
-  if (in && in.peek() != std::ifstream::traits_type::eof()) text << in.rdbuf();
-  if (!in.is_open() || in.bad() || std::filesystem::is_directory(path)) {
-    const std::string why = in.is_open() ? "it is not a file" : std::strerror(errno);
-    return std::vector<ConfigError>{{path, 0, 0, fmt::format("cannot read the configuration: {}", why)}};
+  std::string problem;
+  const std::string text = read_text(path, problem);
+  if (!problem.empty()) {
+    return std::vector<ConfigError>{{path, 0, 0, fmt::format("cannot read the configuration: {}", problem)}};
   }
-  return parse_config(text.str(), path, environment, catalog);
+  return parse_config(text, path, environment, catalog);
 }
 
 ConfigResult default_config(const Environment& environment, const catalog::Catalog& catalog) {

@@ -8,27 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/bounded_file.hpp"
+
 namespace weir::daemon {
 namespace {
 
 constexpr std::size_t kLongest = 8192;
-
-std::string read_all(int fd, std::string& problem) {
-  std::string text(kLongest + 1, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t got = ::read(fd, text.data() + size, text.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      problem = std::strerror(errno);
-      return {};
-    }
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  text.resize(size);
-  return text;
-}
 
 }  // namespace
 
@@ -42,7 +27,7 @@ SecretFile read_secret(const std::string& path) {
   }
   struct stat info {};
   if (::fstat(fd, &info) == 0) secret.mode = info.st_mode & 07777U;
-  std::string text = read_all(fd, secret.problem);
+  std::string text = read_at_most(fd, kLongest, secret.problem);
   ::close(fd);
   if (!secret.problem.empty()) return secret;
 

@@ -215,11 +215,23 @@ TEST_CASE("all errors of a file are told at once, in the order of the file") {
         "weir.toml:10:13: there is no project \"x\": projects are default\n");
 }
 
-TEST_CASE("a file that is not there is one error") {
+TEST_CASE("a file that cannot be read, or is none, is one error") {
   CHECK(errors_of(load_config("/nonexistent/weir.toml", test_environment(), small_catalog())) ==
-        "/nonexistent/weir.toml:0:0: cannot read the configuration: No such file or directory\n");
+        "/nonexistent/weir.toml: cannot read the configuration: No such file or directory\n");
   CHECK(errors_of(load_config("/tmp", test_environment(), small_catalog())) ==
-        "/tmp:0:0: cannot read the configuration: it is not a file\n");
+        "/tmp: cannot read the configuration: it is not a regular file\n");
+  const TempDirectory directory;
+  const std::string fifo = directory.path("fifo");
+  REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  CHECK(errors_of(load_config(fifo, test_environment(), small_catalog())) ==
+        fifo + ": cannot read the configuration: it is not a regular file\n");
+  const auto load_of_size = [&](std::size_t size) {
+    return load_config(directory.write("long.toml", std::string(size, '\n')), test_environment(),
+                       small_catalog());
+  };
+  CHECK(errors_of(load_of_size(1024 * 1024)).empty());
+  CHECK(errors_of(load_of_size(1024 * 1024 + 1))
+            .ends_with("long.toml: cannot read the configuration: it is longer than 1 MiB\n"));
 }
 
 TEST_CASE("a relative ledger needs a state directory") {
