@@ -50,7 +50,7 @@ class Terminal {
   struct Events {
     std::vector<Key> keys;
     bool resized = false;
-    int ended_by = 0;    // SIGINT, SIGTERM, SIGHUP; 0: none
+    int ended_by = 0;    // SIGINT, SIGQUIT, SIGTERM, SIGHUP; 0: none
     bool ready = false;  // `fd` is readable
   };
   // Until something happens, but not longer than `patience`. `fd`: -1, or what else to wait for.

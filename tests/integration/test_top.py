@@ -156,6 +156,11 @@ class Top(TestCase):
         subprocess.run(["kill", "-TERM", pid[-1]], check=True)
         self.check_restored(terminal, 128 + signal.SIGTERM)
 
+        terminal.type(f"{weirtest.BINARY} top --url {self.served.unix}; echo ended with $?")
+        terminal.shows("a frame", r"^LIMIT ")
+        terminal.press("C-\\")
+        terminal.shows("that end is told", rf"^ended with {128 + signal.SIGQUIT}$")
+
         terminal.type(f"{weirtest.BINARY} top --url {self.served.unix}")
         terminal.shows("a frame", r"^LIMIT ")
         terminal.press("C-z")
