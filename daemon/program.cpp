@@ -88,8 +88,12 @@ std::string usage_message(const CLI::App& program, const CLI::ParseError& error)
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !unknown.empty()) {
     const std::string word = unknown.front().substr(0, unknown.front().find('='));
     const std::vector<std::string> known = words_of(app);
-    message = fmt::format("{} \"{}\" is not known{}", word.starts_with('-') ? "option" : "argument", word,
-                          did_you_mean(word, views(known)));
+    const bool misplaced =
+        word.starts_with('-') && std::find(known.begin(), known.end(), word) != known.end();
+    message = misplaced
+                  ? fmt::format("give \"{}\" after the command", word)
+                  : fmt::format("{} \"{}\" is not known{}", word.starts_with('-') ? "option" : "argument",
+                                word, did_you_mean(word, views(known)));
   }
   std::replace(message.begin(), message.end(), '\n', ' ');
   return fmt::format("{}: {}; see `{} --help`", full_name(app), message, full_name(app));

@@ -134,11 +134,11 @@ void add_admit(CLI::App& program, Shell& shell, Action& action,
   command->add_option("--images", options->images, "images to be generated")->type_name("N")->check(count);
   command->add_option("--wait", options->wait_s, "seconds to wait for room (default: 0)")
       ->type_name("S")
-      ->check(CLI::Range(0.0, 86'400.0));
+      ->check(number_within(0, 86'400));
   command
       ->add_option("--lease", options->lease_s, "seconds after which an unsettled admission counts as sent")
       ->type_name("S")
-      ->check(CLI::Range(0.0, 86'400.0));
+      ->check(number_within(0, 86'400));
   command->add_flag("--json", options->json, "the daemon's answer as JSON");
   command->callback(
       [&shell, &action, options] { action = [&shell, options] { return run(*options, shell); }; });

@@ -82,6 +82,16 @@ std::string time_field(std::string_view option, const std::string& text, const S
   return to_rfc3339(*at);
 }
 
+CLI::Validator number_within(double least, double most) {
+  const auto problem = [least, most](const std::string& text) -> std::string {
+    double number = 0;
+    const bool within =
+        CLI::detail::lexical_cast(text, number) && number >= least && number <= most;  // never so of a NaN
+    return within ? "" : fmt::format("\"{}\" is not a number from {} to {}", text, least, most);
+  };
+  return CLI::Validator(problem, "");
+}
+
 Config read_configuration(const std::string& given, Shell& shell) {
   const auto& catalog = catalog::Catalog::embedded();
   const auto path = find_config(given, shell.environment);

@@ -59,6 +59,9 @@ std::string query_string(const std::vector<std::pair<std::string_view, std::stri
 // The text of an option that takes a point in time, as RFC 3339; "" stays "". Throws CommandError(2).
 std::string time_field(std::string_view option, const std::string& text, const Shell& shell);
 
+// Checks that an option's number is within these bounds; CLI::Range lets "nan" through.
+CLI::Validator number_within(double least, double most);
+
 // A subcommand chosen and parsed: runs it, answers the exit code.
 using Action = std::function<int()>;
 

@@ -199,7 +199,7 @@ void add_simulate(CLI::App& program, Shell& shell, Action& action) {
   command
       ->add_option("--jitter", options->jitter_s, "admitted calls reach it 0 to S seconds later (default: 0)")
       ->type_name("S")
-      ->check(CLI::Range(0.0, 3600.0));
+      ->check(number_within(0, 3600));
   command->add_option("--seed", options->seed, "of the jitter's chance (default: 1)")->type_name("N");
   command->callback(
       [&shell, &action, options] { action = [&shell, options] { return run(*options, shell); }; });

@@ -48,7 +48,7 @@ void add_top(CLI::App& program, Shell& shell, Action& action) {
   command->add_option("--model", options->model, "only limits of this model")->type_name("NAME");
   command->add_option("--interval", options->interval_s, "seconds between looks, 0.5 to 3600 (default: 1)")
       ->type_name("S")
-      ->check(CLI::Range(0.5, 3600.0));
+      ->check(number_within(0.5, 3600));
   command->add_flag("--once", options->once, "one frame, then end");
   command->callback(
       [&shell, &action, options] { action = [&shell, options] { return run(*options, shell); }; });

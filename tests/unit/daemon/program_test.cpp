@@ -71,6 +71,8 @@ TEST_CASE("wrong usage ends with 2 and a suggestion") {
   CHECK(option.code == 2);
   CHECK(option.err ==
         "weir status: option \"--jsno\" is not known (did you mean \"--json\"?); see `weir status --help`\n");
+  CHECK(weir({"--json", "status"}).err ==
+        "weir status: give \"--json\" after the command; see `weir status --help`\n");
   CHECK(weir({"admit"}).code == 2);
   CHECK(weir({"admit", "--model", "m", "--"}).code == 2);
   CHECK(weir({"admit", "--model", "m", "--wait", "soon"}).code == 2);
@@ -84,6 +86,22 @@ TEST_CASE("wrong usage ends with 2 and a suggestion") {
   CHECK(weir({"usage", "--by", "modell"}).err ==
         "weir: --by takes project, model or consumer, not \"modell\" (did you mean \"model\"?)\n");
   CHECK(weir({"catalog", "--provider", "gemni"}).code == 2);
+}
+
+TEST_CASE("a number is within its bounds, and is one") {
+  for (const char* number : {"nan", "-nan", "inf", "-1", "86400.5", "1e999", "soon", ""}) {
+    CAPTURE(number);
+    for (const char* option : {"--wait", "--lease"}) {
+      const Ran ran = weir({"admit", "--model", "m", std::string(option) + "=" + number});
+      CHECK(ran.code == 2);
+    }
+    CHECK(weir({"top", std::string("--interval=") + number}).code == 2);
+    CHECK(weir({"simulate", "--trace", "-", std::string("--jitter=") + number}).code == 2);
+  }
+  CHECK(weir({"admit", "--model", "m", "--wait", "nan"}).err ==
+        "weir admit: --wait: \"nan\" is not a number from 0 to 86400; see `weir admit --help`\n");
+  CHECK(weir({"admit", "--model", "m", "--wait", "0", "--lease", "86400"}).code == 3);  // no daemon
+  CHECK(weir({"top", "--interval", "0.5"}).code == 3);
 }
 
 TEST_CASE("no daemon ends with 3 and what to do") {
