@@ -7,6 +7,7 @@
 
 #include "daemon/text/command_line.hpp"
 #include "daemon/version.hpp"
+#include "text/printable.hpp"
 #include "text/suggest.hpp"
 
 namespace weir::daemon {
@@ -157,7 +158,7 @@ int run_parsed(std::vector<std::string> arguments, const std::vector<std::string
     return kWrongUsage;
   }
   if (const std::string message = unknown_command(program, arguments); !message.empty()) {
-    shell.err << message << '\n';
+    shell.err << printable_lines(message) << '\n';
     return kWrongUsage;
   }
   try {
@@ -171,7 +172,7 @@ int run_parsed(std::vector<std::string> arguments, const std::vector<std::string
     shell.out << version.what() << '\n';
     return kDone;
   } catch (const CLI::ParseError& error) {
-    shell.err << usage_message(program, error) << '\n';
+    shell.err << printable_lines(usage_message(program, error)) << '\n';
     return kWrongUsage;
   }
   return action();
@@ -192,13 +193,13 @@ int run_program(std::vector<std::string> arguments, Shell& shell,
     }
     return run_parsed(std::move(arguments), command, shell, serve);
   } catch (const CommandError& error) {
-    shell.err << "weir: " << error.what() << '\n';
+    shell.err << "weir: " << printable_lines(error.what()) << '\n';
     return error.code;
   } catch (const Unreachable& error) {
-    shell.err << "weir: " << error.what() << '\n';
+    shell.err << "weir: " << printable_lines(error.what()) << '\n';
     return kUnreachable;
   } catch (const std::exception& error) {
-    shell.err << "weir: " << error.what() << '\n';
+    shell.err << "weir: " << printable_lines(error.what()) << '\n';
     return kFailed;
   }
 }

@@ -9,6 +9,7 @@
 #include "daemon/commands/run_command.hpp"
 #include "daemon/text/admission.hpp"
 #include "daemon/text/human.hpp"
+#include "text/printable.hpp"
 
 namespace weir::daemon {
 namespace {
@@ -76,7 +77,7 @@ int run(const Options& options, Shell& shell) {
   const nlohmann::json body = json_of(answer);
   if (answer.status != 200 && answer.status != 201) {
     const Micros wait(std::llround(options.wait_s * 1e6));
-    if (options.json && body.is_object()) shell.out << body.dump(2) << '\n';
+    if (options.json && body.is_object()) shell.out << printable_json(body.dump(2)) << '\n';
     throw CommandError(refusal_exit_code(body, answer.status, wait, elapsed),
                        render_problem(body, answer.status));
   }
@@ -84,7 +85,7 @@ int run(const Options& options, Shell& shell) {
   if (id.empty())
     throw CommandError(kFailed, fmt::format("what answers at {} is not weir", client.endpoint().text));
   if (options.json) {
-    shell.out << body.dump(2) << '\n';
+    shell.out << printable_json(body.dump(2)) << '\n';
     return kDone;
   }
   if (options.command.empty()) {

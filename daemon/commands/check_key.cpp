@@ -7,6 +7,7 @@
 
 #include "daemon/commands/command.hpp"
 #include "daemon/text/key_check.hpp"
+#include "text/printable.hpp"
 #include "text/suggest.hpp"
 
 namespace weir::daemon {
@@ -51,7 +52,8 @@ int run(const Options& options, Shell& shell) {
     }
   }
   if (options.json)
-    shell.out << key_checks_json(checks).dump(2, ' ', false, nlohmann::json::error_handler_t::replace)
+    shell.out << printable_json(
+                     key_checks_json(checks).dump(2, ' ', false, nlohmann::json::error_handler_t::replace))
               << '\n';
   const bool failed = std::any_of(checks.begin(), checks.end(), [](const KeyCheck& check) {
     return check.verdict == KeyVerdict::bad || check.verdict == KeyVerdict::unclear;

@@ -7,6 +7,7 @@
 #include "daemon/secret_file.hpp"
 #include "daemon/text/admission.hpp"
 #include "daemon/time_argument.hpp"
+#include "text/printable.hpp"
 #include "time/rfc3339.hpp"
 
 namespace weir::daemon {
@@ -98,14 +99,14 @@ Config read_configuration(const std::string& given, Shell& shell) {
   ConfigResult result =
       path ? load_config(*path, shell.environment, catalog) : default_config(shell.environment, catalog);
   if (const auto* errors = std::get_if<std::vector<ConfigError>>(&result)) {
-    for (const ConfigError& error : *errors) shell.err << to_string(error) << '\n';
+    for (const ConfigError& error : *errors) shell.err << printable_lines(to_string(error)) << '\n';
     throw CommandError(kWrongUsage, fmt::format("the configuration has {} {}", errors->size(),
                                                 errors->size() == 1 ? "error" : "errors"));
   }
   Config config = std::move(std::get<Config>(result));
   for (ConfigError warning : config.warnings) {
     warning.message.insert(0, "warning: ");
-    shell.err << to_string(warning) << '\n';
+    shell.err << printable_lines(to_string(warning)) << '\n';
   }
   return config;
 }

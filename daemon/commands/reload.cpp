@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "daemon/commands/command.hpp"
+#include "text/printable.hpp"
 
 namespace weir::daemon {
 namespace {
@@ -24,16 +25,17 @@ int run(const Options& options, Shell& shell) {
   request.patience = kPatience;
   const nlohmann::json result = fetch(client, request);
   if (options.json) {
-    shell.out << result.dump(2) << '\n';
+    shell.out << printable_json(result.dump(2)) << '\n';
     return kDone;
   }
   const auto texts = [&result](const char* key) {
     return result.contains(key) && result[key].is_array() ? result[key] : nlohmann::json::array();
   };
   for (const auto& warning : texts("warnings"))
-    shell.err << "warning: " << (warning.is_string() ? warning.get<std::string>() : warning.dump()) << '\n';
+    shell.err << "warning: " << (warning.is_string() ? printable(warning.get<std::string>()) : warning.dump())
+              << '\n';
   for (const auto& change : texts("changes"))
-    shell.out << (change.is_string() ? change.get<std::string>() : change.dump()) << '\n';
+    shell.out << (change.is_string() ? printable(change.get<std::string>()) : change.dump()) << '\n';
   if (texts("changes").empty()) shell.err << "read again; nothing is otherwise\n";
   return kDone;
 }

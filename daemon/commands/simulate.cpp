@@ -10,6 +10,7 @@
 #include "daemon/commands/command.hpp"
 #include "daemon/service_setup.hpp"
 #include "daemon/text/simulation.hpp"
+#include "text/printable.hpp"
 #include "text/suggest.hpp"
 #include "time/rfc3339.hpp"
 
@@ -153,12 +154,13 @@ int run(const Options& options, Shell& shell) {
   const std::string fault = feed(reader, engine);
   if (!options.summary) writer.flush();
   if (!fault.empty()) {
-    shell.err << fmt::format("{}:{}: {}\n", standard_input ? "stdin" : options.trace, reader.line(), fault);
+    shell.err << fmt::format("{}:{}: {}\n", standard_input ? "stdin" : printable(options.trace),
+                             reader.line(), printable(fault));
     return kWrongUsage;
   }
   if (!options.summary) return kDone;
   const nlohmann::ordered_json totals = summary_json(summary, engine);
-  shell.out << (options.json ? totals.dump(2) + "\n" : render_summary(totals, shell.look));
+  shell.out << (options.json ? printable_json(totals.dump(2)) + "\n" : render_summary(totals, shell.look));
   return kDone;
 }
 

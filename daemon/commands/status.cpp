@@ -8,6 +8,7 @@
 #include "daemon/commands/command.hpp"
 #include "daemon/live.hpp"
 #include "daemon/text/human.hpp"
+#include "text/printable.hpp"
 
 namespace weir::daemon {
 namespace {
@@ -47,7 +48,7 @@ int run(const Options& options, Shell& shell) {
   if (!options.watch) {
     const nlohmann::json quota = fetch(client, request);
     if (options.json) {
-      shell.out << quota.dump(2) << '\n';
+      shell.out << printable_json(quota.dump(2)) << '\n';
     } else {
       shell.out << render_status(quota, time_at(quota, "as_of").value_or(shell.now()), view, shell.look);
     }

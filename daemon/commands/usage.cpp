@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "daemon/commands/command.hpp"
+#include "text/printable.hpp"
 #include "text/suggest.hpp"
 
 namespace weir::daemon {
@@ -51,7 +52,7 @@ int run(const Options& options, Shell& shell) {
   }
   const nlohmann::json usage = fetch(client, request);
   if (options.json) {
-    shell.out << usage.dump(2) << '\n';
+    shell.out << printable_json(usage.dump(2)) << '\n';
   } else {
     shell.out << render_usage(usage, shell.look);
   }

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "text/printable.hpp"
 #include "time/rfc3339.hpp"
 
 namespace weir::daemon {
@@ -68,7 +69,7 @@ std::string human_rate(std::string_view metric, double per_hour) {
 
 std::string text_at(const nlohmann::json& object, const char* key) {
   const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+  return found != object.end() && found->is_string() ? printable(found->get<std::string>()) : std::string();
 }
 
 double number_at(const nlohmann::json& object, const char* key) {

@@ -29,7 +29,7 @@ std::string human_amount(std::string_view metric, double amount);
 std::string human_rate(std::string_view metric, double per_hour);
 
 // Fields of an answer. A field that is absent, null or of another type is "", 0 or nullopt: an older client
-// shows what it knows.
+// shows what it knows. A text is fit for a terminal (text/printable.hpp).
 std::string text_at(const nlohmann::json& object, const char* key);
 double number_at(const nlohmann::json& object, const char* key);
 std::int64_t count_at(const nlohmann::json& object, const char* key);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "provider/key_trouble.hpp"
+#include "text/printable.hpp"
 
 namespace weir::daemon {
 namespace {
@@ -53,20 +54,12 @@ std::string_view error_meaning(const provider::UpstreamError& error) {
   }
 }
 
-// What an upstream wrote goes to a terminal: no control characters.
-std::string printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  }
-  return text;
-}
-
 // "400: API key expired.", as far as there is any of it.
 std::string told(const KeyCheck& check) {
   if (!check.error) return {};
   std::string out = fmt::format("{}", check.error->status);
   if (!check.error->message.empty()) out += ": " + check.error->message;
-  return printable(std::move(out));
+  return printable(out);
 }
 
 Style style_of(KeyVerdict verdict) {

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "daemon/text/human.hpp"
+#include "text/printable.hpp"
 
 namespace weir::daemon {
 namespace {
@@ -31,7 +32,7 @@ LimitRow read_row(const nlohmann::json& limit, WallTime now) {
   row.window = text_at(limit, "window");
   if (const auto models = limit.find("models");
       models != limit.end() && models->is_array() && !models->empty()) {
-    if (models->front().is_string()) row.model = models->front().get<std::string>();
+    if (models->front().is_string()) row.model = printable(models->front().get<std::string>());
   }
   row.forecast = text_at(limit, "forecast");
   row.provenance = provenance_of(limit);

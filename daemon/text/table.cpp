@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "text/printable.hpp"
+
 namespace weir::daemon {
 namespace {
 
@@ -181,11 +183,15 @@ std::string bar(const BarParts& parts, std::size_t width, const Look& look) {
 
 std::string render_table(const std::vector<Column>& columns, const std::vector<std::vector<Cell>>& rows,
                          const Look& look) {
+  std::vector<std::vector<Cell>> lines = rows;
+  for (auto& line : lines) {
+    for (Cell& cell : line) cell.text = printable(cell.text);
+  }
   std::vector<std::size_t> widths;
   widths.reserve(columns.size());
   for (std::size_t i = 0; i < columns.size(); ++i) {
     std::size_t width = std::max(columns[i].reserve, display_width(columns[i].title));
-    for (const auto& row : rows) width = std::max(width, display_width(row[i].text));
+    for (const auto& row : lines) width = std::max(width, display_width(row[i].text));
     widths.push_back(width);
   }
   std::vector<bool> shown(columns.size(), true);
@@ -196,7 +202,7 @@ std::string render_table(const std::vector<Column>& columns, const std::vector<s
   titles.reserve(columns.size());
   for (const Column& column : columns) titles.push_back({column.title, Style::dim});
   append_line(out, columns, titles, widths, shown, look);
-  for (const auto& row : rows) append_line(out, columns, row, widths, shown, look);
+  for (const auto& row : lines) append_line(out, columns, row, widths, shown, look);
   return out;
 }
 

@@ -17,7 +17,7 @@ struct Look {
 };
 
 struct Cell {
-  std::string text;  // UTF-8, one line, every code point one column wide
+  std::string text;  // UTF-8, every code point one column wide; what is not printable is shown escaped
   Style style = Style::plain;
 };
 

@@ -12,6 +12,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "text/printable.hpp"
 #include "time/rfc3339.hpp"
 
 namespace weir::telemetry {
@@ -59,16 +60,7 @@ class LineFormatter final : public spdlog::formatter {
 std::string log_line(std::string_view level, std::string_view message) {
   std::string line;
   if (level != "info") line.append(level).append(": ");
-  for (const char c : message) {
-    if (c == '\n') {
-      line += "\\n";
-    } else if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F) {
-      line += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    } else {
-      line += c;
-    }
-  }
-  return line;
+  return line += printable(message);
 }
 
 bool set_up_log(std::string_view level) {

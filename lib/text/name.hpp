@@ -7,8 +7,8 @@
 
 namespace weir {
 
-// nullopt if it is one: 1 to 200 bytes, no control characters, nothing that turns the direction of
-// the text around it. Else what is wrong: "must not be empty".
+// nullopt if it is one: 1 to 200 bytes of UTF-8, all of them printable (text/printable.hpp). Else what is
+// wrong: "must not be empty".
 std::optional<std::string> name_fault(std::string_view name);
 
 }  // namespace weir

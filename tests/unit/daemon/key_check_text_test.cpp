@@ -29,7 +29,8 @@ TEST_CASE("a good key is told with its models") {
   KeyCheck check = of("gemini", KeyVerdict::good);
   check.models = {"a", "b\x1b"};
   CHECK(render_key_check(check, false, kPlain) == "p: good: gemini takes it and lists 2 models\n");
-  CHECK(render_key_check(check, true, kPlain) == "p: good: gemini takes it and lists 2 models\n  a\n  b \n");
+  CHECK(render_key_check(check, true, kPlain) ==
+        "p: good: gemini takes it and lists 2 models\n  a\n  b\\x1b\n");
   const auto json = key_checks_json({check})["keys"][0];
   CHECK(json["verdict"] == "good");
   CHECK(json["trouble"].is_null());
@@ -41,7 +42,7 @@ TEST_CASE("a refusal is told in our words and in the upstream's") {
       400, R"({"error":{"code":400,"message":"API key expired.\nPlease renew","status":"INVALID_ARGUMENT"}})",
       KeyVerdict::bad);
   CHECK(render_key_check(check, true, kPlain) ==
-        "p: bad: the key has expired: make a new one (400: API key expired. Please renew)\n");
+        "p: bad: the key has expired: make a new one (400: API key expired.\\nPlease renew)\n");
   const auto json = key_checks_json({check})["keys"][0];
   CHECK(json["trouble"] == "expired");
   CHECK(json["status"] == 400);

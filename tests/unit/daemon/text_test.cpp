@@ -35,6 +35,12 @@ TEST_CASE("money shows cents from a dollar on, and what there is below") {
   CHECK(human_dollars(10) == "$10.00");
 }
 
+TEST_CASE("what an answer says cannot write on the terminal, neither by a table nor by a line") {
+  const nlohmann::json answer = {{"name", "a\x1b[2J\u009b2J"}};
+  CHECK(text_at(answer, "name") == "a\\x1b[2J\\xc2\\x9b2J");
+  CHECK(render_table({{"name"}}, {{{"a\nb"}}}, Look{}) == "name\na\\nb\n");
+}
+
 TEST_CASE("a wait is never told too short") {
   CHECK(human_duration(seconds(0)) == "now");
   CHECK(human_duration(milliseconds(200)) == "1s");

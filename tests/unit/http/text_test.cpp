@@ -24,7 +24,8 @@ TEST_CASE("JSON strings escape what must be") {
   CHECK(quoted("plain text") == R"("plain text")");
   CHECK(quoted("a\"b\\c/d") == R"("a\"b\\c/d")");
   CHECK(quoted("\n\r\t\b\x1f\0x"s) == R"("\n\r\t\u0008\u001f\u0000x")");
-  CHECK(quoted("\x7f") == "\"\x7f\"");
+  CHECK(quoted("\x7f") == R"("\u007f")");
+  CHECK(quoted("\u009b2J\u2028\u202e") == R"("\u009b2J\u2028\u202e")");  // a terminal may obey them
 }
 
 TEST_CASE("well-formed UTF-8 passes, anything else becomes U+FFFD") {

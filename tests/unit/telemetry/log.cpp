@@ -10,7 +10,10 @@ TEST_CASE("a message is one line, whatever it holds") {
   CHECK(log_line("info", "listening") == "listening");
   CHECK(log_line("warning", "a\nerror: forged") == "warning: a\\nerror: forged");
   CHECK(log_line("error", "\x1b[31mred\x7f\r") == "error: \\x1b[31mred\\x7f\\x0d");
-  CHECK(log_line("info", "tab\tand \xC3\xA9 stay") == "tab\tand \xC3\xA9 stay");
+  CHECK(log_line("error",
+                 "\xC2\x9B"
+                 "31mred\xE2\x80\xA8") == "error: \\xc2\\x9b31mred\\xe2\\x80\\xa8");
+  CHECK(log_line("info", "\xC3\xA9 stays") == "\xC3\xA9 stays");
 }
 
 TEST_CASE("the level comes from its name and an unknown one changes nothing") {
