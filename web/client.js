@@ -3,6 +3,7 @@ import { byId, setText } from "./dom.js";
 
 const TOKEN = "weir-token"; // in sessionStorage: for this tab, until it is closed
 const QUIET_MS = 40_000; // the stream says something every 15 s: longer than this, and it is dead
+const TIMEOUT_MS = 10_000; // an answer, but for the stream, is there by then
 const RETRY_MS = [1000, 2000, 5000];
 
 export class Unreachable extends Error {}
@@ -34,16 +35,23 @@ function askForToken(why) {
   return asking;
 }
 
-/** fetch(), with the token. Waits for the user when that is missing or wrong. Throws Unreachable, or Error for a problem. */
+/**
+ * fetch(), with the token and, unless there is a `signal`, within TIMEOUT_MS. Waits for the user when the token is missing or
+ * wrong. Throws Unreachable, or Error with a `status` for a problem.
+ */
 export async function request(path, { method = "GET", headers = {}, signal } = {}) {
   for (;;) {
     const token = sessionStorage.getItem(TOKEN);
     const authorization = token ? { Authorization: `Bearer ${token}` } : {};
     let answer;
     try {
-      answer = await fetch(path, { method, headers: { ...headers, ...authorization }, signal, cache: "no-store" });
-    } catch (error) {
-      if (signal?.aborted) throw error;
+      answer = await fetch(path, {
+        method,
+        headers: { ...headers, ...authorization },
+        signal: signal ?? AbortSignal.timeout(TIMEOUT_MS),
+        cache: "no-store",
+      });
+    } catch {
       throw new Unreachable("the daemon does not answer");
     }
     if (answer.status === 401) {
@@ -58,8 +66,15 @@ export async function request(path, { method = "GET", headers = {}, signal } = {
   }
 }
 
-export async function load(path) {
-  return (await request(path)).json();
+/** The whole body, "json" or "text". */
+export async function load(path, as = "json") {
+  const answer = await request(path);
+  try {
+    return await answer[as]();
+  } catch (error) {
+    if (error instanceof SyntaxError) throw error;
+    throw new Unreachable("the daemon has not ended its answer");
+  }
 }
 
 /** The daemon's clock, as its answers tell it; the page's own may be wrong, and may be set meanwhile. */

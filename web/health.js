@@ -1,6 +1,6 @@
 // How the daemon and its ledger are, from its metrics.
 import { byId, h, setText } from "./dom.js";
-import { clock, request } from "./client.js";
+import { clock, load } from "./client.js";
 import { count, duration } from "./format.js";
 
 const SAMPLE = /^([a-z_]+)(?:\{(.*)\})? (\S+)$/;
@@ -22,7 +22,7 @@ function readMetrics(text) {
 
 /** What the daemon tells of itself; gives the denials by limit to `denials`. */
 export async function health(denials) {
-  const metrics = readMetrics(await (await request("/metrics")).text());
+  const metrics = readMetrics(await load("/metrics", "text"));
   const value = (name) => metrics[name]?.reduce((sum, [, value]) => sum + value, 0) ?? 0;
 
   const denied = new Map();

@@ -9,18 +9,35 @@ const CALLS_SHOWN = 100;
 
 const newestFirst = (key) => (a, b) => (a[key] < b[key] ? 1 : -1);
 
-/** A list entry: a headline, what it says, and when. */
-function entry(head, text, at) {
-  const time = h("time", { datetime: at }, moment(Date.parse(at), clock.now()));
-  return h("li", {}, h("div", {}, h("strong", {}, head), time), h("p", {}, text));
+/** A list entry {key, head, text, at}: a headline, what it says, and when. */
+function entry() {
+  const strong = h("strong");
+  const time = h("time");
+  const words = h("p");
+  return {
+    element: h("li", {}, h("div", {}, strong, time), words),
+    update({ head, text, at }) {
+      setText(strong, head);
+      setText(words, text);
+      setText(time, moment(Date.parse(at), clock.now()));
+      setAttribute(time, "datetime", at);
+    },
+  };
 }
 
-function fill(list, items, none) {
-  list.replaceChildren(...(items.length > 0 ? items : [h("li", { class: "empty" }, none)]));
+/** reconcile(), and a word in the place of nothing. */
+function fill(list, nodes, items, keyOf, make, none) {
+  const empty = list.querySelector(".empty");
+  if (items.length > 0) empty?.remove();
+  reconcile(list, nodes, items, keyOf, make);
+  if (items.length === 0 && !empty) list.append(h("li", { class: "empty" }, none));
 }
+
+const byKey = ({ key }) => key;
 
 export class Denials {
   #seen = [];
+  #nodes = new Map();
   #totals = [];
 
   add(denial) {
@@ -52,7 +69,8 @@ export class Denials {
     }
     fill(
       byId("denials"),
-      [...groups.values()].slice(0, SHOWN).map(({ newest, times }) => {
+      this.#nodes,
+      [...groups].slice(0, SHOWN).map(([key, { newest, times }]) => {
         const how =
           newest.decision === "timed_out"
             ? "waited in vain"
@@ -60,12 +78,15 @@ export class Denials {
               ? "never fits"
               : "denied";
         const often = times > 1 ? `, ${count(times)} times` : "";
-        return entry(
-          `${newest.consumer}: ${newest.model} ${how}${often}`,
-          localTimes(newest.detail, clock.now()),
-          newest.at,
-        );
+        return {
+          key,
+          head: `${newest.consumer}: ${newest.model} ${how}${often}`,
+          text: localTimes(newest.detail, clock.now()),
+          at: newest.at,
+        };
       }),
+      byKey,
+      entry,
       "No call was denied since this page was opened.",
     );
   }
@@ -73,6 +94,7 @@ export class Denials {
 
 export class Refusals {
   #seen = new Map();
+  #nodes = new Map();
 
   add(call) {
     if (call.status === null || call.status < 400) return;
@@ -86,6 +108,7 @@ export class Refusals {
     const calls = [...this.#seen.values()].sort(newestFirst("settled_at")).slice(0, SHOWN);
     fill(
       byId("refusals"),
+      this.#nodes,
       calls.map((call) => {
         // Its own words are kept with what was learned from it.
         const heard = learned.find(
@@ -95,8 +118,10 @@ export class Refusals {
             Math.abs(Date.parse(seen.seen_at) - Date.parse(call.settled_at)) < 2000,
         );
         const text = heard ? `${observation(heard)}. “${heard.evidence}”` : `consumer ${call.consumer}`;
-        return entry(`${call.model}: ${status(call.status)}`, text, call.settled_at);
+        return { key: call.call_id, head: `${call.model}: ${status(call.status)}`, text, at: call.settled_at };
       }),
+      byKey,
+      entry,
       "The provider has served every call of late.",
     );
   }
@@ -116,16 +141,14 @@ export class Observations {
   }
 
   draw() {
-    const list = byId("observations");
-    for (const none of list.querySelectorAll(".empty")) none.remove();
-    reconcile(
-      list,
+    fill(
+      byId("observations"),
       this.#nodes,
       [...this.seen.values()].sort(newestFirst("seen_at")),
       (seen) => seen.id,
       (seen) => this.#item(seen),
+      "Nothing: no answer has taught anything that still holds.",
     );
-    if (this.seen.size === 0) fill(list, [], "Nothing: no answer has taught anything that still holds.");
   }
 
   tick() {
@@ -180,40 +203,64 @@ export class Observations {
   }
 }
 
+/** The newest calls without a gap, down to the one before which the cursor leads on. */
 export class Calls {
   #calls = new Map();
   #nodes = new Map();
-  #cursor = null;
+  #cursor = null; // null: there are no older calls
+  #newest = ""; // of the last load; what only events told may have gaps
   #limit = CALLS_SHOWN;
 
-  constructor() {
+  constructor(attempt) {
     byId("call-filter").addEventListener("input", () => this.draw());
-    byId("older").addEventListener("click", () => this.#older());
+    byId("older").addEventListener("click", () => attempt(() => this.#older()));
   }
 
+  /** The newest page. Where it does not reach down to the last one, calls are missing between them: the list begins anew. */
   replace(page) {
-    for (const call of page.calls) this.#calls.set(call.call_id, call);
-    this.#cursor ??= page.next_cursor;
+    const newest = page.calls[0]?.call_id ?? "";
+    const oldest = page.calls.at(-1)?.call_id ?? "";
+    if (!this.#newest || !page.next_cursor || oldest > this.#newest) {
+      for (const id of this.#calls.keys()) if (id < oldest) this.#calls.delete(id);
+      this.#cursor = page.next_cursor;
+      this.#limit = CALLS_SHOWN;
+    }
+    this.#newest = newest;
+    for (const call of page.calls) this.put(call);
   }
 
   put(call) {
+    // An answer that was under way while the call was settled is older than the event.
+    if (call.state === "open" && (this.#calls.get(call.call_id)?.state ?? "open") !== "open") return;
     this.#calls.set(call.call_id, call);
   }
 
   async #older() {
-    const page = this.#cursor
-      ? await load(`/v1/calls?limit=${CALLS_SHOWN}&cursor=${this.#cursor}`)
-      : { calls: [], next_cursor: null };
-    this.#limit += CALLS_SHOWN;
-    for (const call of page.calls) this.#calls.set(call.call_id, call);
-    this.#cursor = page.next_cursor ?? "";
-    this.draw();
+    const button = byId("older");
+    const focused = document.activeElement === button;
+    button.disabled = true;
+    this.#limit += CALLS_SHOWN; // at once: newer calls do not push out what the page that is asked for continues
+    try {
+      const cursor = this.#cursor;
+      if (!cursor || this.#calls.size >= this.#limit) return;
+      const page = await load(`/v1/calls?limit=${CALLS_SHOWN}&cursor=${cursor}`);
+      if (this.#cursor !== cursor) return; // the list has begun anew meanwhile
+      for (const call of page.calls) this.put(call);
+      this.#cursor = page.next_cursor;
+    } finally {
+      button.disabled = false;
+      this.draw();
+      if (focused) button.focus();
+    }
   }
 
   draw() {
     const words = byId("call-filter").value.toLowerCase().split(/\s+/).filter(Boolean);
     const all = [...this.#calls.values()].sort(newestFirst("call_id"));
-    for (const call of all.slice(Math.max(KEPT, this.#limit))) this.#calls.delete(call.call_id);
+    for (const call of all.splice(Math.max(KEPT, this.#limit))) {
+      this.#calls.delete(call.call_id);
+      this.#cursor = all.at(-1).call_id;
+    }
     const matching = all.filter((call) => {
       const text =
         `${call.project} ${call.model} ${call.consumer} ${call.state} ${call.status ?? ""} ${call.call_id}`.toLowerCase();
@@ -235,7 +282,7 @@ export class Calls {
 }
 
 function callRow() {
-  const cells = Array.from({ length: 8 }, (_, i) => h("td", { class: i > 3 ? "number" : null }));
+  const cells = Array.from({ length: 8 }, (_, i) => h("td", { class: i > 3 ? "number" : i === 1 || i === 2 ? "cut" : null }));
   const [at, model, consumer, state, input, output, cost, took] = cells;
   const element = h("tr", {}, ...cells);
   return {
@@ -243,8 +290,13 @@ function callRow() {
     update(call) {
       const failed = call.status >= 400;
       setText(at, moment(Date.parse(call.admitted_at), clock.now()));
-      setText(model, call.model);
-      setText(consumer, call.consumer);
+      for (const [cell, name] of [
+        [model, call.model],
+        [consumer, call.consumer],
+      ]) {
+        setText(cell, name);
+        setAttribute(cell, "title", name);
+      }
       setText(state, failed ? status(call.status) : call.state);
       setAttribute(element, "data-state", failed ? "failed" : call.state);
       const open = call.state === "open";

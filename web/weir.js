@@ -16,8 +16,8 @@ const limits = new LimitList();
 const denials = new Denials();
 const refusals = new Refusals();
 const observations = new Observations();
-const calls = new Calls();
-const chart = new Chart();
+const calls = new Calls(attempt);
+const chart = new Chart(attempt);
 
 let streaming = false;
 let reachedAt = 0; // when the daemon last answered, by its clock
@@ -144,24 +144,38 @@ function onEvent(type, data) {
 function onState(state, detail) {
   streaming = state === "live";
   if (streaming && (detail || problem)) loadAll();
-  else if (!streaming && (detail === null || detail instanceof Unreachable)) attempt(loadLimits);
+  else if (!streaming && !detail?.status) attempt(loadLimits); // ended, broken off or silent: is the daemon there?
   showConnection();
 }
 
 await loadAll();
 listen(onEvent, onState);
 
-setInterval(() => streaming || attempt(loadLimits, loadObservations, loadCalls), POLL_MS);
-setInterval(() => streaming && attempt(loadLimits), REFRESH_MS);
-setInterval(() => {
+/** Not while the last time is still under way: a daemon that hangs would be asked more and more. */
+function every(ms, work) {
+  let running = false;
+  setInterval(async () => {
+    if (running) return;
+    running = true;
+    try {
+      await work();
+    } finally {
+      running = false;
+    }
+  }, ms);
+}
+
+every(POLL_MS, () => (!streaming || problem === "away") && attempt(loadLimits, loadObservations, loadCalls));
+every(REFRESH_MS, () => streaming && attempt(loadLimits));
+every(SLOW_MS, () => {
   if (document.hidden || problem === "away") return;
   const missed = callsMissed;
   callsMissed = false;
-  attempt(
+  return attempt(
     loadToday,
     () => chart.refresh(),
     loadHealth,
     ...(missed ? [loadCalls] : []),
   );
-}, SLOW_MS);
+});
 setInterval(() => observations.tick(), 1000);
