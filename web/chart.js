@@ -1,5 +1,5 @@
 // What was used over time: stacked columns, an SVG of our own. The figures are in a table as well, and under the arrow keys.
-import { byId, h, setText, svg } from "./dom.js";
+import { byId, h, svg } from "./dom.js";
 import { clock, load } from "./client.js";
 import { amount, day, hour } from "./format.js";
 
@@ -21,13 +21,26 @@ function roundUp(value) {
 
 export class Chart {
   #figure = byId("chart");
+  #caption = h("figcaption");
+  #picture = svg("svg", { tabindex: "0", role: "img", class: "columns" });
+  #tip = h("div", { class: "tip", role: "status" });
+  #legend = h("ul", { class: "series" });
+  #table = h("table");
+  #scroll = h("div", { class: "scroll", tabindex: "0", role: "region" }, this.#table);
+  #figures = h("details", { class: "figures" }, h("summary", {}, "The same as a table"), this.#scroll);
+  #columns = [];
+  #selected = null; // the start of the column that is read out
+  #tell = () => {};
   #asked = 0;
+  #question = ""; // that of what is shown
   #drawn = "";
   #redraw = () => {};
   #width = 0;
 
-  constructor() {
-    for (const id of ["measure", "by", "span"]) byId(id).addEventListener("change", () => this.refresh());
+  constructor(attempt) {
+    for (const id of ["measure", "by", "span"])
+      byId(id).addEventListener("change", () => attempt(() => this.refresh()));
+    this.#listen();
     // Drawn in the pixels that there are, so that its text is as large as any other.
     new ResizeObserver(([{ contentRect }]) => {
       if (contentRect.width === this.#width) return;
@@ -55,8 +68,16 @@ export class Chart {
       bucket,
       tz: zone,
     });
-    const { rows } = await load(`/v1/usage?${query}`);
+    const question = ["measure", "by", "span"].map((id) => byId(id).value).join();
+    let rows;
+    try {
+      ({ rows } = await load(`/v1/usage?${query}`));
+    } catch (error) {
+      if (asked === this.#asked && question !== this.#question) this.#fail(error);
+      throw error;
+    }
     if (asked !== this.#asked) return; // another question has been asked meanwhile
+    this.#question = question;
     const drawn = JSON.stringify([rows, starts, byId("measure").value, byId("by").value]);
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
@@ -91,27 +112,15 @@ export class Chart {
     const label = (ms) => (bucket === "hour" ? hour(ms) : day(ms));
     const what = byId("measure").selectedOptions[0].textContent.trim();
 
-    if (total === 0) {
-      this.#figure.replaceChildren(
-        h(
-          "p",
-          { class: "empty" },
-          measure === "denied" ? "Nothing was denied in this time." : "Nothing was used in this time.",
-        ),
-      );
-      return;
-    }
-    const caption = h(
-      "figcaption",
-      {},
+    if (total === 0)
+      return this.#say(measure === "denied" ? "Nothing was denied in this time." : "Nothing was used in this time.");
+    this.#caption.replaceChildren(
       h("strong", {}, amount(total, metric)),
       ` ${what} in ${byId("span").selectedOptions[0].textContent}`,
     );
-    const legend = h(
-      "ul",
-      { class: "series" },
+    this.#legend.replaceChildren(
       ...series.map((name, i) => {
-        const sum = name === "others" ? total - shown.reduce((a, n) => a + sums.get(n), 0) : sums.get(name);
+        const sum = columns.reduce((all, column) => all + column.values[i], 0);
         return h(
           "li",
           {},
@@ -121,28 +130,81 @@ export class Chart {
         );
       }),
     );
-    this.#figure.replaceChildren(
-      caption,
-      this.#picture(columns, series, metric, label, what),
-      legend,
-      this.#table(columns, series, metric, label, what),
-    );
+    // What has the focus stays in the page: only the insides are made anew.
+    if (!this.#picture.isConnected)
+      this.#figure.replaceChildren(
+        this.#caption,
+        h("div", { class: "plot" }, this.#picture, this.#tip),
+        this.#legend,
+        this.#figures,
+      );
+    this.#drawPicture(columns, metric, label, what);
+    this.#tell = (column) => {
+      const lines = series.map((name, s) => [name, column.values[s]]).filter(([, value]) => value > 0);
+      this.#tip.replaceChildren(
+        h("b", {}, `${label(column.start)}: ${amount(column.sum, metric)}`),
+        ...lines.map(([name, value]) => h("span", {}, `${name} ${amount(value, metric)}`)),
+      );
+    };
+    this.#columns = columns;
+    this.#select(columns.findIndex((column) => column.start === this.#selected));
+    this.#drawTable(columns, series, metric, label, what);
   }
 
-  #picture(columns, series, metric, label, what) {
+  /** Figures of another question than the one that is chosen are not left there. */
+  #fail(error) {
+    this.#question = this.#drawn = "";
+    this.#redraw = () => {};
+    this.#say(`Not loaded: ${error.message}.`);
+  }
+
+  #say(text) {
+    this.#selected = null;
+    this.#figure.replaceChildren(h("p", { class: "empty" }, text));
+  }
+
+  /** Reads a column out; -1: none. */
+  #select(index) {
+    this.#picture.querySelector(".column[data-on]")?.removeAttribute("data-on");
+    this.#selected = this.#columns[index]?.start ?? null;
+    if (this.#selected === null) return this.#tip.replaceChildren();
+    this.#picture.querySelector(`.column[data-index="${index}"]`).setAttribute("data-on", "");
+    this.#tell(this.#columns[index]);
+  }
+
+  #listen() {
+    const picture = this.#picture;
+    const at = () => this.#columns.findIndex((column) => column.start === this.#selected);
+    const last = () => this.#columns.length - 1;
+    picture.addEventListener("pointermove", (event) => {
+      const box = picture.getBoundingClientRect();
+      const x = event.clientX - box.left - LEFT;
+      const pitch = (box.width - LEFT - RIGHT) / this.#columns.length;
+      const index = x < 0 ? -1 : Math.min(last(), Math.floor(x / pitch));
+      if (index !== at()) this.#select(index);
+    });
+    picture.addEventListener("pointerleave", () => document.activeElement !== picture && this.#select(-1));
+    picture.addEventListener("focus", () => at() < 0 && this.#select(last()));
+    picture.addEventListener("blur", () => this.#select(-1));
+    picture.addEventListener("keydown", (event) => {
+      const to = { ArrowLeft: at() - 1, ArrowRight: at() + 1, Home: 0, End: last() }[event.key];
+      if (to === undefined) return;
+      event.preventDefault();
+      this.#select(Math.max(0, Math.min(last(), to)));
+    });
+  }
+
+  #drawPicture(columns, metric, label, what) {
     const W = Math.max(NARROWEST, this.#figure.clientWidth);
     const most = roundUp(Math.max(...columns.map((column) => column.sum)));
     const y = (value) => TOP + (H - TOP - BOTTOM) * (1 - value / most);
     const pitch = (W - LEFT - RIGHT) / columns.length;
-    const picture = svg("svg", {
-      viewBox: `0 0 ${W} ${H}`,
-      width: W,
-      height: H,
-      tabindex: "0",
-      role: "img",
-      class: "columns",
-      "aria-label": `${what} by time, ${columns.length} columns: arrow keys read them out`,
-    });
+    const picture = this.#picture;
+    picture.replaceChildren();
+    picture.setAttribute("viewBox", `0 0 ${W} ${H}`);
+    picture.setAttribute("width", W);
+    picture.setAttribute("height", H);
+    picture.setAttribute("aria-label", `${what} by time, ${columns.length} columns: arrow keys read them out`);
     for (const part of [0, 0.5, 1]) {
       picture.append(
         svg("line", { class: "grid", x1: LEFT, x2: W - RIGHT, y1: y(part * most), y2: y(part * most) }),
@@ -171,39 +233,9 @@ export class Chart {
           svg("text", { class: "axis", x: x + pitch / 2, y: H - 6, "text-anchor": "middle" }, label(column.start)),
         );
     });
-
-    const tip = h("div", { class: "tip", role: "status" });
-    let at = -1;
-    const show = (index) => {
-      at = index;
-      picture.querySelector(".column[data-on]")?.removeAttribute("data-on");
-      if (index < 0) return tip.replaceChildren();
-      const column = columns[index];
-      picture.querySelector(`.column[data-index="${index}"]`).setAttribute("data-on", "");
-      const lines = series.map((name, s) => [name, column.values[s]]).filter(([, value]) => value > 0);
-      tip.replaceChildren(
-        h("b", {}, `${label(column.start)}: ${amount(column.sum, metric)}`),
-        ...lines.map(([name, value]) => h("span", {}, `${name} ${amount(value, metric)}`)),
-      );
-    };
-    const indexAt = (event) => {
-      const x = event.clientX - picture.getBoundingClientRect().left - LEFT;
-      return x < 0 ? -1 : Math.min(columns.length - 1, Math.floor(x / pitch));
-    };
-    picture.addEventListener("pointermove", (event) => indexAt(event) !== at && show(indexAt(event)));
-    picture.addEventListener("pointerleave", () => document.activeElement !== picture && show(-1));
-    picture.addEventListener("focus", () => at < 0 && show(columns.length - 1));
-    picture.addEventListener("blur", () => show(-1));
-    picture.addEventListener("keydown", (event) => {
-      const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: columns.length - 1 }[event.key];
-      if (to === undefined) return;
-      event.preventDefault();
-      show(Math.max(0, Math.min(columns.length - 1, to)));
-    });
-    return h("div", { class: "plot" }, picture, tip);
   }
 
-  #table(columns, series, metric, label, what) {
+  #drawTable(columns, series, metric, label, what) {
     const body = columns
       .filter((column) => column.sum > 0)
       .reverse()
@@ -215,29 +247,19 @@ export class Chart {
           ...column.values.map((value) => h("td", { class: "number" }, amount(value, metric))),
         ),
       );
-    return h(
-      "details",
-      { class: "figures" },
-      h("summary", {}, "The same as a table"),
+    this.#scroll.setAttribute("aria-label", `${what}, a table`);
+    this.#table.replaceChildren(
       h(
-        "div",
-        { class: "scroll", tabindex: "0", role: "region", "aria-label": `${what}, a table` },
+        "thead",
+        {},
         h(
-          "table",
+          "tr",
           {},
-          h(
-            "thead",
-            {},
-            h(
-              "tr",
-              {},
-              h("th", { scope: "col" }, "From"),
-              ...series.map((name) => h("th", { scope: "col", class: "number" }, name)),
-            ),
-          ),
-          h("tbody", {}, ...body),
+          h("th", { scope: "col" }, "From"),
+          ...series.map((name) => h("th", { scope: "col", class: "number cut", title: name }, name)),
         ),
       ),
+      h("tbody", {}, ...body),
     );
   }
 }
