@@ -110,7 +110,11 @@ function row() {
       setText(resets, until ? `in ${duration((Date.parse(until) - now) / 1000)}` : "–");
       setText(
         at,
-        until ? moment(Date.parse(until), now) : is.metric === "in_flight" ? "as calls end" : "nothing to free",
+        until
+          ? moment(Date.parse(until), now)
+          : is.metric === "in_flight" || is.held > 0
+            ? "as calls end"
+            : "nothing to free",
       );
       const [says, urgent] = prediction(is, now);
       setText(forecast, says);
@@ -148,16 +152,20 @@ export class LimitList {
   #unused = byId("unused");
   #frame = 0;
   #loaded = false;
+  #unfolded = false; // by the search, not by the user
 
   constructor() {
-    byId("search").addEventListener("input", () => this.draw());
+    byId("search").addEventListener("input", () => this.#search());
     byId("project").addEventListener("change", () => this.draw());
     byId("more-limits").addEventListener("click", () => {
       this.#all = true;
       this.draw();
     });
     this.#unused.addEventListener("toggle", () => this.draw());
-    setInterval(() => this.draw(), 1000);
+    setInterval(() => {
+      this.#headline(); // a tab in the background has no frames, but a title
+      this.draw();
+    }, 1000);
   }
 
   replace(limits) {
@@ -198,11 +206,25 @@ export class LimitList {
     select.parentElement.hidden = names.length < 2;
   }
 
-  #wanted() {
+  /** Opens the fold where it holds all that is found, until something else is searched for. */
+  #search() {
+    const found = byId("search").value.trim() ? this.#wanted() : [];
+    const folded = found.length > 0 && found.every(isUnused);
+    if (folded !== this.#unfolded && this.#unused.open !== folded) {
+      this.#unused.open = folded;
+      this.#unfolded = folded;
+    }
+    this.draw();
+  }
+
+  #inProject() {
     const project = byId("project").value;
+    return [...this.limits.values()].filter((limit) => !project || limit.project === project);
+  }
+
+  #wanted() {
     const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-    return [...this.limits.values()].filter((limit) => {
-      if (project && limit.project !== project) return false;
+    return this.#inProject().filter((limit) => {
       const text =
         `${limit.project} ${limit.limit} ${measure(limit)} ${limit.consumer ?? ""} ${limit.source}`.toLowerCase();
       return words.every((word) => text.includes(word));
@@ -251,7 +273,7 @@ export class LimitList {
 
   #headline() {
     if (!this.#loaded) return;
-    const all = this.#wanted();
+    const all = this.#inProject();
     const full = all.filter((limit) => stateOf(limit) === "full" && limit.enforced);
     const near = all.filter((limit) => stateOf(limit) === "near");
     const closest = all.filter((limit) => !isUnused(limit)).sort((a, b) => nearness(b) - nearness(a))[0];
