@@ -141,6 +141,12 @@ describe("the status page", () => {
       /<i>batch<\/i>: m denied/.test(await page.textContent("#denials")),
     );
     assert.match(await page.textContent("#denials"), /has answered that m\/requests\/day is used up/);
+    // What is marked to be copied stays: the entry is changed, not made anew.
+    await page.locator("#denials p, #refusals p").evaluateAll((all) => all.forEach((one) => (one.mark = "kept")));
+    await weir.ask("/v1/admissions", { method: "POST", body: { model: "m", consumer: "<i>batch</i>" } });
+    await eventually("it is told as the second", async () => /2 times/.test(await page.textContent("#denials")));
+    const marks = await page.locator("#denials p, #refusals p").evaluateAll((all) => all.map(({ mark }) => mark));
+    assert.deepEqual(marks, ["kept", "kept"]);
     assert.equal(await page.locator("#denials i, #refusals b").count(), 0);
     await eventually("the limit is full", async () => (await row(page, PER_DAY).getAttribute("data-state")) === "full");
     assert.match(await row(page, PER_DAY).locator(".in-use").textContent(), /9 used elsewhere/);
@@ -335,6 +341,8 @@ describe("the status page", () => {
       "the search finds one that is not in use",
       async () => (await page.textContent("#unused summary")) === "1 limit with nothing used",
     );
+    await eventually("and shows it", async () => (await page.locator("#unused li:visible").count()) === 1);
+    assert.match(await page.textContent("#headline"), /Closest: model-\d+, 10 %/); // it is of all limits
     await page.locator("#search").fill("");
     await page.locator("#unused summary").click();
     await eventually("all can be seen", async () => (await page.locator("#unused li").count()) === 470);
@@ -344,6 +352,96 @@ describe("the status page", () => {
       async () => (await page.textContent("#unused summary")) === "469 limits with nothing used",
     );
     clean(page, weir);
+  });
+
+  it("leads to every call, also to those that newer ones have pushed out", async () => {
+    const weir = await daemon(limits(["m", "requests", "day", 10_000]));
+    const crowd = async (n) => {
+      for (let i = 0; i < n; ++i) await weir.settle(await weir.admit());
+    };
+    await crowd(210);
+    const page = await live(await open(browser, weir));
+    await crowd(310);
+    const calls = page.locator("#calls tr");
+    const older = page.locator("#older");
+    await eventually("the newest are listed", async () => (await calls.count()) >= 100);
+    // Also after events that were left out, when the list begins anew.
+    await eventually("all are there", async () => {
+      if ((await older.isVisible()) && (await older.isEnabled())) await older.dblclick({ force: true, timeout: 2000 });
+      return (await calls.count()) === 520;
+    });
+    clean(page, weir);
+  });
+
+  it("keeps the chart's focus, column and table while its figures change, and shows none when they are not to be had", async () => {
+    const weir = await daemon();
+    await weir.settle(await weir.admit());
+    const page = await live(await open(browser, weir));
+    await eventually("the chart is drawn", () => page.locator("#chart svg.columns").count());
+    await page.locator(".figures summary").click();
+    await page.focus("svg.columns");
+    await eventually("a column is read out", async () => /m 1,500/.test(await page.textContent(".tip")));
+    await weir.settle(await weir.admit());
+    await eventually("the new figures as well", async () => /m 3,000/.test(await page.textContent(".tip")));
+    assert.equal(await page.evaluate(() => document.activeElement.getAttribute("class")), "columns");
+    assert.equal(await page.locator(".figures[open]").count(), 1);
+    clean(page, weir);
+    await page.route("**/v1/usage?*", (route) => route.abort());
+    await page.selectOption("#span", "7d");
+    await eventually("no figures of other days", async () => /^Not loaded: /.test(await page.textContent("#chart")));
+    await page.unroute("**/v1/usage?*");
+    await eventually("then those", async () => /tokens in 7 days/.test(await page.textContent("#chart")));
+    assert.deepEqual(
+      page.complaints.filter((text) => !/ERR_FAILED/.test(text)),
+      [],
+    );
+  });
+
+  it("lists a long name shortened, and the other columns beside it", async () => {
+    const model = "x".repeat(120);
+    const weir = await daemon(limits([model, "requests", "day", 10]));
+    await weir.settle(await weir.admit({ model }));
+    const page = await live(await open(browser, weir));
+    const cell = page.locator("#calls td").nth(1);
+    await eventually("the call is listed", async () => (await cell.getAttribute("title")) === model);
+    const { right, edge } = await page.locator("#calls td").last().evaluate((last) => ({
+      right: last.getBoundingClientRect().right,
+      edge: innerWidth,
+    }));
+    assert.ok(right <= edge, `the last column ends at ${right} px of ${edge}`);
+    clean(page, weir);
+  });
+
+  it("says of a limit full of open calls that these free it, and in the title that it is used up, without frames", async () => {
+    const weir = await daemon(limits(["m", "requests", "60s", 1]));
+    const page = await live(await open(browser, weir));
+    await weir.admit();
+    await eventually(
+      "its calls free it",
+      async () => (await row(page, "m/requests/60s").locator(".resets small").textContent()) === "as calls end",
+    );
+    await eventually("the title says so", async () => (await page.title()) === "(1 used up) Weir");
+    clean(page, weir);
+    const hidden = await open(browser, weir, { script: () => (globalThis.requestAnimationFrame = () => 1) });
+    await eventually("so does that of a tab without frames", async () => (await hidden.title()) === "(1 used up) Weir");
+  });
+
+  it("says that the daemon hangs, asks it no more and more, and goes on", async () => {
+    const weir = await daemon();
+    const page = await live(await open(browser, weir));
+    const under_way = new Set();
+    let most = 0;
+    page.on("request", (request) => (most = Math.max(most, under_way.add(request).size)));
+    for (const end of ["requestfinished", "requestfailed"]) page.on(end, (request) => under_way.delete(request));
+    weir.process.kill("SIGSTOP");
+    try {
+      await eventually("it says so", async () => /does not answer/.test(await page.textContent("#connection")));
+    } finally {
+      weir.process.kill("SIGCONT");
+    }
+    await live(page);
+    assert.ok(most <= 8, `${most} requests at once`);
+    assert.deepEqual(page.complaints, []);
   });
 
   it("says that the daemon is away, and goes on when it is back", async () => {
