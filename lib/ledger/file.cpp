@@ -40,13 +40,14 @@ void require_directory(const std::string& path) {
 
 }  // namespace
 
-void create_private(const std::string& path) {
+bool create_private(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd >= 0) {
     ::close(fd);
-  } else if (errno != EEXIST) {
-    throw OpenError(fmt::format("{}: cannot be created: {}", path, system_error()));
+    return true;
   }
+  if (errno != EEXIST) throw OpenError(fmt::format("{}: cannot be created: {}", path, system_error()));
+  return false;
 }
 
 namespace {
@@ -132,7 +133,10 @@ FileLock::~FileLock() {
 
 std::optional<FileIdentity> identity_of(const std::string& path) {
   struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  if (::stat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+    throw OpenError(fmt::format("{}: cannot be looked at: {}", path, system_error()));
+  }
   return FileIdentity{status.st_dev, status.st_ino};
 }
 

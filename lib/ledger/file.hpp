@@ -30,7 +30,7 @@ struct FileIdentity {
   std::uint64_t device = 0, inode = 0;
   bool operator==(const FileIdentity&) const = default;
 };
-std::optional<FileIdentity> identity_of(const std::string& path);  // nullopt: nothing there
+std::optional<FileIdentity> identity_of(const std::string& path);  // nullopt: nothing there; throws OpenError
 
 // Opens or creates the file (mode 0600), checks that it is a ledger, undamaged as far as a few reads can tell
 // (all of it if it is small), and migrates it. Throws OpenError.
@@ -48,8 +48,8 @@ inline std::string log_of(const std::string& path) {
 }
 
 // Makes an empty file if there is none (mode 0600: SQLite would create it readable by all, and its -wal and
-// -shm files take the mode of the database). Throws OpenError.
-void create_private(const std::string& path);
+// -shm files take the mode of the database). True if there was none. Throws OpenError.
+bool create_private(const std::string& path);
 
 // Removes what SQLite keeps beside a database that is gone: another one at the same path must not replay it.
 void remove_leftovers(const std::string& path);

@@ -131,8 +131,8 @@ void Writer::run() {
   }
   lock.unlock();
   try {
-    if (store_ && !identity_of(options_.path)) rescue();
-  } catch (const OpenError&) {
+    if ((store_ || rescued_) && !identity_of(options_.path)) rescue();
+  } catch (const std::exception&) {
     // What was refused before is refused now; the operator has been told.
   }
   checkpointer_.reset();
@@ -159,6 +159,8 @@ WriteResult Writer::attempt(std::unique_ptr<Batch> batch) {
     if (!connection_survives(error)) store_.reset();
   } catch (const OpenError& error) {
     result.error = error.what();
+  } catch (const std::exception& error) {
+    result.error = fmt::format("{}: {}", options_.path, error.what());
   }
   result.duration = std::chrono::duration_cast<Micros>(Clock::now() - begin);
   result.batch = std::move(batch);
@@ -175,7 +177,7 @@ void Writer::require_store(std::int64_t sequence, std::string& notice) {
     adopt(std::make_unique<Store>(path, options_.durability));
     return;
   }
-  if (!found && store_) {
+  if (!found && (store_ || rescued_)) {
     rescue();
     adopt(std::make_unique<Store>(path, options_.durability));
     notice = fmt::format(
@@ -193,6 +195,9 @@ void Writer::require_store(std::int64_t sequence, std::string& notice) {
                     "restart the daemon to go on with this one",
                     path));
   }
+  if (!create_private(path)) {
+    throw OpenError(fmt::format("{}: was put there by another program while this daemon ran", path));
+  }
   remove_leftovers(path);
   auto fresh = std::make_unique<Store>(path, options_.durability);
   known_.sequence = sequence - 2;
@@ -205,33 +210,47 @@ void Writer::require_store(std::int64_t sequence, std::string& notice) {
 }
 
 void Writer::adopt(std::unique_ptr<Store> store) {
-  store_ = std::move(store);
-  identity_ = identity_of(options_.path);
+  const std::optional<FileIdentity> identity = identity_of(options_.path);
   log_identity_ = identity_of(log_of(options_.path));
+  identity_ = identity;
+  store_ = std::move(store);
   if (!checkpointer_) checkpointer_ = std::make_unique<Checkpointer>(options_.path);
   log_frames_ = 0;
   ++log_generation_;
 }
 
 // A file that was deleted lives on while it is open: puts a copy of it in its place, and closes it. Throws if
-// that fails, and leaves it open.
+// that fails, and leaves it open, or its copy to be put there by the next attempt.
 void Writer::rescue() {
   const std::string copy = options_.path + ".rescue";
-  ::unlink(copy.c_str());
-  try {
-    create_private(copy);
-    store_->copy_to(copy);
-  } catch (const std::exception& error) {
+  if (!rescued_) {
     ::unlink(copy.c_str());
-    throw OpenError(
-        fmt::format("{}: the ledger was deleted while this daemon ran, and cannot be written again: {}",
-                    options_.path, error.what()));
+    try {
+      create_private(copy);
+      store_->copy_to(copy);
+    } catch (const std::exception& error) {
+      ::unlink(copy.c_str());
+      throw OpenError(
+          fmt::format("{}: the ledger was deleted while this daemon ran, and cannot be written again: {}",
+                      options_.path, error.what()));
+    }
+    rescued_ = true;
+    // Before the copy takes its place: the last connection to close removes a log by its name, whosever it
+    // is.
+    checkpointer_.reset();
+    store_.reset();
   }
-  // In this order: the last connection to close removes a log by its name, whosever it is.
-  checkpointer_.reset();
-  store_.reset();
+  const std::optional<FileIdentity> identity = identity_of(copy);
   remove_leftovers(options_.path);
-  std::filesystem::rename(copy, options_.path);
+  std::error_code failure;
+  std::filesystem::rename(copy, options_.path, failure);
+  if (failure) {
+    throw OpenError(fmt::format(
+        "{}: the ledger was deleted while this daemon ran; all of it is in {}, which cannot be renamed: {}",
+        options_.path, copy, failure.message()));
+  }
+  rescued_ = false;
+  identity_ = identity;
 }
 
 // Leaves a file that is no longer at the path, complete if it lives on under another name, and takes its log

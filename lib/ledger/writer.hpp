@@ -77,6 +77,7 @@ class Writer {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::optional<FileIdentity> identity_, log_identity_;  // of the ledger and its log
+  bool rescued_ = false;  // a whole copy waits to be put in the deleted file's place
   Clock::time_point identity_checked_{};
   Batch known_;  // names, anchor, oldest_open: what a new file has to be told
   int log_generation_ = 0;

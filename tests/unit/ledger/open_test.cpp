@@ -2,10 +2,12 @@
 #include <fstream>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <doctest/doctest.h>
 #include <sqlite3.h>
 
+#include "ledger/file.hpp"
 #include "ledger/migrations.hpp"
 #include "ledger/sqlite.hpp"
 
@@ -207,6 +209,14 @@ TEST_CASE("a report on a page that was damaged later says what to do") {
   for (std::streamoff page = 1; page < 30; ++page)
     overwrite(directory.file(), page * 4096, std::string(4096, '\377'));
   CHECK_THROWS_AS(reader.each_call(0, [](const Call&) {}), OpenError);
+}
+
+TEST_CASE("a path that cannot be looked at is not taken for a deleted file") {
+  const TempDirectory directory;
+  const std::string loop = directory.file("loop.db");
+  REQUIRE(::symlink(loop.c_str(), loop.c_str()) == 0);
+  CHECK_THROWS_AS(static_cast<void>(identity_of(loop)), OpenError);
+  CHECK_FALSE(identity_of(directory.file("none.db")).has_value());
 }
 
 }  // namespace
