@@ -123,6 +123,12 @@ class Directory {
   [[nodiscard]] const std::deque<Lane>& lanes() const { return lanes_; }
   // nullopt if the project has none of that name (yet).
   [[nodiscard]] std::optional<quota::LimitId> limit(std::string_view project, std::string_view name) const;
+  // The limits that a call of these names would have to keep to. Asking adds nothing: some may have no
+  // counter yet.
+  [[nodiscard]] std::vector<quota::LimitSpec> specs(const Project& project, std::string_view model,
+                                                    std::string_view consumer_name) const {
+    return specs(project, model, consumer(consumer_name), nullptr);
+  }
   Project* project(std::string_view name);
   [[nodiscard]] bool is_pool(std::string_view name) const;
   // Of a limit: the project that it counts for.

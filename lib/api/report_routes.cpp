@@ -107,18 +107,32 @@ void Api::quota(Exchange& exchange) {
   std::vector<std::size_t> waiting;
   parts_.service.line().count_waiting(waiting);
   for (admission::Project& project : directory.projects()) {
-    if (!project_name.empty() && project.setup->name != project_name) continue;
-    const std::vector<quota::LimitId>* limits = &project.limits;
-    if (!model.empty()) {
-      limits = &directory.lane(project.setup->name, model, own.empty() ? "default" : own, now.wall)->limits;
-    }
-    for (const quota::LimitId id : *limits) {
-      const quota::LimitView view = book.view(id, now);
-      if (book.spec(id).gate && !view.exhausted_until) continue;
-      if (!own.empty() && !book.spec(id).consumer.empty() && book.spec(id).consumer != own) continue;
+    const std::string& name = project.setup->name;
+    if (!project_name.empty() && name != project_name) continue;
+    const auto append = [&](const quota::LimitSpec& spec, const quota::LimitView& view,
+                            const quota::Forecast& forecast, std::size_t waits) {
+      if (spec.gate && !view.exhausted_until) return;
+      if (!own.empty() && !spec.consumer.empty() && spec.consumer != own) return;
       if (body_.back() != '[') body_ += ',';
-      append_limit(body_, project.setup->name, book.spec(id), view,
-                   parts_.service.forecasts().forecast(id, view, now), id < waiting.size() ? waiting[id] : 0);
+      append_limit(body_, name, spec, view, forecast, waits);
+    };
+    const auto append_counted = [&](quota::LimitId id) {
+      const quota::LimitView view = book.view(id, now);
+      append(book.spec(id), view, parts_.service.forecasts().forecast(id, view, now),
+             id < waiting.size() ? waiting[id] : 0);
+    };
+    if (model.empty()) {
+      for (const quota::LimitId id : project.limits) append_counted(id);
+      continue;
+    }
+    for (quota::LimitSpec& spec : directory.specs(project, model, own.empty() ? "default" : own)) {
+      if (const auto counted = directory.limit(name, spec.name)) {
+        append_counted(*counted);
+      } else {
+        quota::Book unused;  // no call of this model has come yet
+        const quota::LimitId id = unused.add(std::move(spec), project.setup->guard);
+        append(unused.spec(id), unused.view(id, now), {}, 0);
+      }
     }
   }
   body_ += "]}";

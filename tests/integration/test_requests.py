@@ -147,6 +147,22 @@ class Requests(TestCase):
                 self.check_problem(self.client.get("/v1/quota?model=" + urllib.parse.quote(name)), 400)
         self.nothing_changed()
 
+    def test_what_is_only_asked_about_takes_no_room(self) -> None:
+        daemon = self.daemon(config('', project='provider = "gemini"\ntier = "free"'))
+        client = daemon.client()
+        before = client.get("/v1/quota").json["limits"]
+        for i in range(1100):  # more than there is room for
+            answer = self.check(client.get(f"/v1/quota?model=never-called-{i}"), 200)
+            self.assertIn(f"never-called-{i}/requests/60s", [each["limit"] for each in answer["limits"]])
+        self.assertEqual(client.get("/v1/quota").json["limits"], before)
+        self.assertEqual(self.check(client.admit(model="new"), 201)["model"], "new")
+        # What was told is what a call then meets.
+        told = client.get("/v1/quota?model=newer").json["limits"]
+        self.check(client.admit(model="newer"), 201)
+        met = client.get("/v1/quota?model=newer").json["limits"]
+        self.assertEqual([(each["limit"], each["amount"]) for each in told],
+                         [(each["limit"], each["amount"]) for each in met])
+
     def test_a_body_of_two_megabytes_is_413_however_it_comes(self) -> None:
         body = json.dumps({"model": "m", "consumer": "x" * (2 << 20)}).encode()
         self.check_problem(self.client.post("/v1/admissions", body), 413)
