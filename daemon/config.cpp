@@ -171,21 +171,22 @@ bool read_secret_key(ConfigReader& reader, TomlTable& table, std::string_view ke
   return true;
 }
 
-// After a start, sliding windows are counted anew from the calls that the ledger has.
-void check_retention(ConfigReader& reader, const Place& place, const Config& config) {
+std::vector<std::string> longer_than_kept(const Config& config, int retention_days) {
+  std::vector<std::string> faults;
   const auto check = [&](std::string_view kind, const auto& owners) {
     for (const auto& owner : owners) {
       for (const quota::LimitSpec& limit : owner.limits) {
-        if (limit.window.length <= std::chrono::days(config.ledger.retention_days)) continue;
-        reader.findings.error(
-            place, fmt::format("limit {} of {} {} counts longer than ledger.retention_days = {} keeps "
-                               "calls: make that larger, or the window shorter",
-                               limit.name, kind, owner.name, config.ledger.retention_days));
+        if (limit.window.length <= std::chrono::days(retention_days)) continue;
+        faults.push_back(
+            fmt::format("limit {} of {} {} counts longer than ledger.retention_days = {} keeps "
+                        "calls: make that larger, or the window shorter",
+                        limit.name, kind, owner.name, retention_days));
       }
     }
   };
   check("project", config.projects);
   check("consumer", config.consumers);
+  return faults;
 }
 
 std::string_view to_string(Priority priority) {
@@ -228,7 +229,9 @@ ConfigResult parse_config(std::string_view text, const std::string& file, const 
   read_projects(reader, document, config);
   read_pools(reader, document, config);
   read_consumers(reader, document, config);
-  check_retention(reader, document.place(), config);
+  for (std::string& fault : longer_than_kept(config, config.ledger.retention_days)) {
+    findings.error(document.place(), std::move(fault));
+  }
   document.finish();
   config.warnings = findings.take_warnings();
   auto errors = findings.take_errors();

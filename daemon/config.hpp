@@ -149,6 +149,10 @@ ConfigResult load_config(const std::string& path, const Environment& environment
 ConfigResult parse_config(std::string_view text, const std::string& file, const Environment& environment,
                           const catalog::Catalog& catalog);
 
+// Sliding windows longer than single calls are kept, one sentence each: a start or a reload, which count them
+// anew from the ledger, would find too few.
+std::vector<std::string> longer_than_kept(const Config& config, int retention_days);
+
 // What holds without a file: parse_config of an empty text.
 ConfigResult default_config(const Environment& environment, const catalog::Catalog& catalog);
 

@@ -18,8 +18,10 @@ void raise_descriptor_limit(std::size_t max_connections) {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   const rlim_t wanted = 2 * max_connections + kOthers;
   if (limit.rlim_cur >= wanted) return;
+  const rlim_t before = limit.rlim_cur;
   limit.rlim_cur = std::min<rlim_t>(wanted, limit.rlim_max);
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = before;
+  if (limit.rlim_cur >= wanted) return;
   spdlog::warn(
       "at most {} files and sockets may be open, but {} connections (max_connections in [server]), and as "
       "many "

@@ -99,6 +99,12 @@ void Reloader::read(ConfigResult result) {
     return fail(Kind::bad, std::move(texts));
   }
   next_ = std::move(std::get<Config>(result));
+  // What [ledger] says now counts from the next start.
+  std::vector<std::string> faults = longer_than_kept(next_, config_.ledger.retention_days);
+  if (!faults.empty()) {
+    faults.push_back("the retention_days in force are those of the last start: restart to change them");
+    return fail(Kind::bad, std::move(faults));
+  }
   count();
 }
 

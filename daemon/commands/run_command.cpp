@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <system_error>
 
 #include <fcntl.h>
 #include <signal.h>
@@ -17,6 +16,14 @@ namespace {
 
 int exit_code_of(int status) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+CommandResult not_started(const std::vector<std::string>& command, int error) {
+  CommandResult result;
+  result.started = false;
+  result.exit_code = error == ENOENT ? 127 : 126;
+  result.problem = command[0] + ": " + std::strerror(error);
+  return result;
 }
 
 // Holds signals back while it lives, and hands those that ask to end on to the command. They are waited for,
@@ -73,9 +80,8 @@ CommandResult run_command(const std::vector<std::string>& command,
 
   // Closed by a successful exec; else the child writes its errno there.
   std::array<int, 2> report{};
-  if (::pipe2(report.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+  if (::pipe2(report.data(), O_CLOEXEC) != 0) return not_started(command, errno);
   const auto begin = std::chrono::steady_clock::now();
-  CommandResult result;
   const Forwarding forwarding;
   const pid_t pid = ::fork();
   if (pid == 0) {
@@ -90,20 +96,18 @@ CommandResult run_command(const std::vector<std::string>& command,
   ::close(report[1]);
   if (pid < 0) {
     ::close(report[0]);
-    throw std::system_error(fork_error, std::generic_category(), "fork");
+    return not_started(command, fork_error);
   }
   int error = 0;
   ssize_t got = 0;
   while ((got = ::read(report[0], &error, sizeof error)) < 0 && errno == EINTR) {
   }
   ::close(report[0]);
+  CommandResult result;
   result.exit_code = forwarding.wait_for(pid);
+  if (got != 0) return not_started(command, error);
   result.took = std::chrono::duration_cast<Micros>(std::chrono::steady_clock::now() - begin);
-  result.started = got == 0;
-  if (!result.started) {
-    result.exit_code = error == ENOENT ? 127 : 126;
-    result.problem = command[0] + ": " + std::strerror(error);
-  }
+  result.started = true;
   return result;
 }
 

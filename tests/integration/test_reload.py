@@ -198,6 +198,13 @@ class Reload(TestCase):
         self.assertEqual(client.get("/").status, 200, "the page itself is for everybody, as before")
         self.assertNotIn("secret", daemon.stderr())
 
+    def test_no_window_is_longer_than_what_is_kept_now(self) -> None:
+        daemon = self.daemon(config(limit(5), ledger="retention_days = 1"))
+        rewrite(daemon, config(limit(5, window="30d"), ledger="retention_days = 31"))
+        problem = self.check_problem(daemon.client().post("/v1/reload", b""), 422)
+        self.assertIn("retention_days = 1 keeps", str(problem))
+        self.assertIn("restart", str(problem))
+
     def test_no_file_opens_to_others_what_listens_already(self) -> None:
         text = config(limit(5), listen='["0.0.0.0:0"]', server='token_file = "token"')
         daemon = self.make(text)

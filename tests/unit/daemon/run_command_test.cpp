@@ -1,5 +1,7 @@
 #include "daemon/commands/run_command.hpp"
 
+#include <sys/resource.h>
+
 #include <doctest/doctest.h>
 
 #include "fixture.hpp"
@@ -25,6 +27,18 @@ TEST_CASE("a command that cannot be executed was not started") {
   const CommandResult forbidden = run_command({file}, {});
   CHECK(!forbidden.started);
   CHECK(forbidden.exit_code == 126);
+}
+
+TEST_CASE("a command for which there is no descriptor left was not started") {
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const CommandResult result = run_command({"true"}, {});
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  CHECK(!result.started);
+  CHECK(result.exit_code == 126);
+  CHECK(result.problem == "true: Too many open files");
 }
 
 TEST_CASE("a command sees the variables, and arguments as they are") {
