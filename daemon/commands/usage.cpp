@@ -36,11 +36,16 @@ int run(const Options& options, Shell& shell) {
   if (options.bucket.find(',') != std::string::npos)
     throw CommandError(kWrongUsage, "--bucket takes one of hour, day or none");
   check_words("--bucket", options.bucket, {"hour", "day", "none"});
+  const std::string since = time_field("--since", options.since, shell);
+  const std::string until = time_field("--until", options.until, shell);
+  // Texts of one form and length: they compare as their times do.
+  if (!since.empty() && !until.empty() && until <= since)
+    throw CommandError(kWrongUsage, fmt::format("--until ({}) must be after --since ({})", until, since));
   Client client = connect(options.daemon, shell);
   ClientRequest request;
   request.patience = std::chrono::seconds(60);
-  request.target = "/v1/usage" + query_string({{"since", time_field("--since", options.since, shell)},
-                                               {"until", time_field("--until", options.until, shell)},
+  request.target = "/v1/usage" + query_string({{"since", since},
+                                               {"until", until},
                                                {"by", options.by},
                                                {"bucket", options.bucket},
                                                {"tz", options.zone}});

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "admission/observation_kinds.hpp"
+
 namespace weir::admission {
 namespace {
 
@@ -14,16 +16,6 @@ using quota::WindowKind;
 using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
-
-constexpr std::string_view kExhausted = "exhausted";   // until a reset
-constexpr std::string_view kReopened = "reopened";     // the window began anew before its time
-constexpr std::string_view kOff = "off";               // not available to this project
-constexpr std::string_view kAmount = "amount";         // what a limit really allows
-constexpr std::string_view kExplored = "explored";     // what went through beyond a published limit
-constexpr std::string_view kModelName = "model_name";  // `limit` is upstream's name of `model`
-constexpr std::string_view kCoolDown = "cool_down";    // a 429 that names nothing
-constexpr std::string_view kSpend = "spend";           // spending too fast
-constexpr std::string_view kCredits = "credits";       // nothing left to spend
 
 constexpr std::string_view kCoolDownGate = "/cool_down", kSpendGate = "/spend", kCreditsGate = "/credits";
 

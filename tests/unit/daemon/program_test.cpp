@@ -82,6 +82,8 @@ TEST_CASE("wrong usage ends with 2 and a suggestion") {
   CHECK(weir({"status", "--watch"}).code == 2);
   CHECK(weir({"status", "--url", "https://x"}).code == 2);
   CHECK(weir({"usage", "--since", "yesterday"}).code == 2);
+  CHECK(weir({"usage", "--since", "2026-11-02", "--until", "2026-11-01"}).err ==
+        "weir: --until (2026-11-01T00:00:00.000Z) must be after --since (2026-11-02T00:00:00.000Z)\n");
   CHECK(weir({"usage", "--json", "--csv"}).code == 2);
   CHECK(weir({"usage", "--by", "modell"}).err ==
         "weir: --by takes project, model or consumer, not \"modell\" (did you mean \"model\"?)\n");
