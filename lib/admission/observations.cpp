@@ -248,7 +248,7 @@ std::optional<LimitId> Observations::limit_of(const Lane& lane, Metric metric, Q
     // Consumers' limits are of our own making, gates count nothing.
     if (!spec.consumer.empty() || spec.gate || !same_period(spec.window, period)) continue;
     if (spec.metric != metric && !(is_tokens(spec.metric) && is_tokens(metric))) continue;
-    const bool own = spec.models.size() == 1 && spec.models.front().find('*') == std::string::npos;
+    const bool own = quota::counts_one_model(spec);
     if (per_model && !own) continue;
     const int fit = (spec.metric == metric ? 2 : 0) + (own ? 1 : 0) + 1;
     if (fit > best) {

@@ -61,6 +61,10 @@ std::string_view to_string(Source source) {
   return {};
 }
 
+bool counts_one_model(const LimitSpec& spec) {
+  return spec.models.size() == 1 && spec.models.front().find_first_of("*?") == std::string::npos;
+}
+
 std::string limit_name(const std::vector<std::string>& models, Metric metric, const Window& window) {
   std::string name;
   for (const std::string& model : models) {

@@ -54,6 +54,9 @@ struct LimitSpec {
   bool operator==(const LimitSpec&) const = default;
 };
 
+// Whether only calls of one model count there, so that no other model shares it.
+bool counts_one_model(const LimitSpec& spec);
+
 std::string limit_name(const std::vector<std::string>& models, Metric metric, const Window& window);
 
 // Shell-style: '*' any run, '?' any one character; everything else itself.

@@ -16,17 +16,16 @@ std::string_view period_of(const quota::Window& window) {
 
 std::string violation_of(const quota::LimitSpec& limit, std::string_view period) {
   const bool tokens = limit.metric == Metric::input_tokens;
-  const bool one_model =
-      limit.models.size() == 1 && limit.models.front().find_first_of("*?\"\\") == std::string::npos;
+  const bool one_model = quota::counts_one_model(limit);
+  const bool named = one_model && limit.models.front().find_first_of("\"\\") == std::string::npos;
   const std::string dimensions =
-      one_model ? fmt::format(R"({{"location":"global","model":"{}"}})", limit.models.front())
-                : R"({"location":"global"})";
-  return fmt::format(
-      R"({{"quotaMetric":"generativelanguage.googleapis.com/{}","quotaId":"{}{}PerProjectPerModel",)"
-      R"("quotaDimensions":{},"quotaValue":"{}"}})",
-      tokens ? "generate_content_paid_tier_input_token_count" : "generate_content_requests",
-      tokens ? "GenerateContentPaidTierInputTokensPer" : "GenerateRequestsPer", period, dimensions,
-      limit.amount);
+      named ? fmt::format(R"({{"location":"global","model":"{}"}})", limit.models.front())
+            : R"({"location":"global"})";
+  return fmt::format(R"({{"quotaMetric":"generativelanguage.googleapis.com/{}","quotaId":"{}{}PerProject{}",)"
+                     R"("quotaDimensions":{},"quotaValue":"{}"}})",
+                     tokens ? "generate_content_paid_tier_input_token_count" : "generate_content_requests",
+                     tokens ? "GenerateContentPaidTierInputTokensPer" : "GenerateRequestsPer", period,
+                     one_model ? "PerModel" : "", dimensions, limit.amount);
 }
 
 }  // namespace
