@@ -7,7 +7,7 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <tuple>
+#include <utility>
 
 namespace weir::api {
 
@@ -44,9 +44,13 @@ class Omissions {
  private:
   struct Before {
     using is_transparent = void;
+    template <class Names>
+    static std::pair<std::string_view, std::string_view> names(const Names& of) {
+      return {of.project, of.consumer};
+    }
     template <class A, class B>
     bool operator()(const A& a, const B& b) const {
-      return std::tie(a.project, a.consumer) < std::tie(b.project, b.consumer);
+      return names(a) < names(b);
     }
   };
   std::map<Subject, Counts, Before> counts_;
