@@ -74,11 +74,6 @@ bool is_gate(std::string_view limit) {
   return limit.ends_with(kCoolDownGate) || limit.ends_with(kSpendGate) || limit.ends_with(kCreditsGate);
 }
 
-// What is said of one model's quota says nothing about a limit that several models share.
-bool is_per_model(const provider::QuotaViolation& violation) {
-  return !violation.model.empty() || violation.quota_id.find("PerModel") != std::string::npos;
-}
-
 std::string evidence_of(const provider::UpstreamError& error, std::string_view quota_id) {
   return fmt::format("{} {}{}{}", error.status, quota_id, quota_id.empty() ? "" : " ", error.message)
       .substr(0, kMaxEvidence);
@@ -263,7 +258,7 @@ void Observations::violated(Lane& lane, const provider::QuotaViolation& violatio
                             const provider::UpstreamError& error, const Now& now) {
   const std::string evidence = evidence_of(error, violation.quota_id);
   if (!violation.model.empty()) learn_model_name(lane, violation.model, evidence, now);
-  auto limit = limit_of(lane, violation.metric, violation.period, is_per_model(violation));
+  auto limit = limit_of(lane, violation.metric, violation.period, violation.per_model());
   if (!limit) {
     limit = violation.amount.value_or(0) > 0
                 ? add_limit(lane, violation)

@@ -40,6 +40,10 @@ struct QuotaViolation {
   std::optional<std::int64_t> amount;  // the limit's true size; 0: not available at all
   std::optional<std::int64_t> used;    // where the text says so (OpenAI, Groq)
 
+  // Whether it counts one model, so that it says nothing of a limit that several models share.
+  [[nodiscard]] bool per_model() const {
+    return !model.empty() || quota_id.find("PerModel") != std::string::npos;
+  }
   bool operator==(const QuotaViolation&) const = default;
 };
 
